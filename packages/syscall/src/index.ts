@@ -1,1 +1,14 @@
-export {};
+export { BpfCommand, bpf, tryBpf } from "./bpf.js";
+export { errno, errnoName, errnoText } from "./errno.js";
+export { NotSupportedError, SystemError } from "./errors.js";
+export { Fd } from "./fd.js";
+export { FileLock } from "./file-lock.js";
+export { ioctl } from "./ioctl.js";
+export { MemoryMap } from "./memory-map.js";
+export { isBpffs, MountFlag, mount, mountBpffs, unmount } from "./mount.js";
+export { NetworkNamespace } from "./network-namespace.js";
+export { perfEventOpen } from "./perf-event.js";
+export { hasCapability, raiseMemlockLimit } from "./process.js";
+export { MessageFlag, type Readiness, type ReceivedMessage, Socket } from "./socket.js";
+export { cString, Struct } from "./struct.js";
+export { type KernelVersion, kernelVersion, monotonicNow, possibleCpus } from "./system.js";
