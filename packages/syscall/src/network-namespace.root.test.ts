@@ -115,9 +115,7 @@ test("work that Node would do later or in another thread is refused by name", as
 test("libuv's threads are all at home, though the first file operation follows a window", async () => {
   const module = new URL("./network-namespace.js", import.meta.url).href;
   const script = `
-    import { Fd } from "./fd.js";
-import { ioctl } from "./ioctl.js";
-import { NetworkNamespace } from ${JSON.stringify(module)};
+    import { NetworkNamespace } from ${JSON.stringify(module)};
     import { readdirSync, readlinkSync, stat } from "node:fs";
     const blue = NetworkNamespace.open(${JSON.stringify(path)});
     blue.run(() => {}); blue.close();
