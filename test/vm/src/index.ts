@@ -1,1 +1,11 @@
-export {};
+export { VmError, type VmErrorCode } from "./errors.js";
+export { KERNELS, type Kernel } from "./kernels.js";
+export {
+  cacheFolder,
+  type PreparedKernel,
+  type PrepareOptions,
+  type Progress,
+  prepareKernel,
+} from "./prepare.js";
+export { requiredPackages } from "./programs.js";
+export { runInVm, type VmOptions, type VmResult } from "./run.js";
