@@ -1,0 +1,203 @@
+import { type Limit, MAX_BITS_PER_SECOND, MIN_BITS_PER_SECOND, parseQuantity } from "@weir/shaper";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { joinRemedy } from "../cni/explain.js";
+import { shaperOptions } from "../options.js";
+import { formatRate } from "../units.js";
+import { VERSION } from "../version.js";
+import { apply, type Context, doctor, gc, remove, status } from "./commands.js";
+import { describeError, type ExitCode, exitCode } from "./errors.js";
+import { processTerminal, type Terminal } from "./terminal.js";
+
+/**
+ * Runs the command line.
+ * @param args what follows the executable's name
+ * @returns the exit code: 0, 1 where the command failed (one sentence on standard error), 2 where it was mistyped
+ */
+export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  const terminal = processTerminal();
+  let code: ExitCode = exitCode.OK;
+  const program = buildProgram(terminal, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.code === "commander.helpDisplayed" || error.code === "commander.version"
+        ? exitCode.OK
+        : exitCode.USAGE;
+    }
+    // Someone closed the pipe: `weir status | head`.
+    if ((error as { code?: unknown }).code === "EPIPE") return exitCode.FAILED;
+    terminal.complain(`weir: ${describeError(error)}`);
+    if (process.env.WEIR_DEBUG) terminal.complain(String((error as Error).stack));
+    return exitCode.FAILED;
+  }
+}
+
+function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Command {
+  const context = (json: boolean | undefined): Context => ({
+    terminal,
+    options: shaperOptions(process.env),
+    json: json === true,
+  });
+  const program = new Command("weir")
+    .description(
+      "Shapes the bandwidth of network namespaces and Kubernetes pods.\n" +
+        "With CNI_COMMAND set it is a CNI plugin instead, which takes its configuration on standard input.",
+    )
+    .version(VERSION, "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text),
+      writeErr: (text) => terminal.complain(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "weir: ")),
+    })
+    .showHelpAfterError("`--help` after the command shows how it is used.")
+    .addHelpText("after", programHelp);
+
+  const command = (name: string, description: string, examples: string) =>
+    program
+      .command(name)
+      .description(description)
+      .option("--json", "print JSON")
+      .addHelpText("after", `\nExamples:\n${examples}`);
+
+  command("apply", "set the limits of a device, or change them in place", applyExamples)
+    .requiredOption("--netns <path|name>", "the network namespace: a path, or a name as in `ip netns`")
+    .requiredOption("--device <name>", "the device in that namespace, such as eth0")
+    .option("--egress <rate>", "the limit of what the device sends, in bits per second: 100M", rate)
+    .option("--ingress <rate>", "the limit of what the device receives, in bits per second: 50M", rate)
+    .option("--egress-burst <bits>", "how much may leave at once after a pause, in bits: 1M", burst)
+    .option("--ingress-burst <bits>", "how much may arrive at once after a pause, in bits: 1M", burst)
+    .option("--id <id>", "the attachment's id (default: the one that is there, or NAME/DEVICE)")
+    .action((given: ApplyOptions, self: Command) => {
+      const limits = {
+        ...limitOf("egress", given.egress, given.egressBurst, self),
+        ...limitOf("ingress", given.ingress, given.ingressBurst, self),
+      };
+      if (Object.keys(limits).length === 0) self.error("error: name a limit: --egress, --ingress or both");
+      const { netns, device, id } = given;
+      finish(apply({ netns, device, ...(id === undefined ? {} : { id }), ...limits }, context(given.json)));
+    });
+
+  command("remove", "take the limits off a device", removeExamples)
+    .argument("[id]", "the attachment's id, as `weir status` prints it")
+    .option("--netns <path|name>", "the network namespace, instead of the id")
+    .option("--device <name>", "the device in that namespace")
+    .action((id: string | undefined, given: RemoveOptions, self: Command) => {
+      const { netns, device, json } = given;
+      const place = netns !== undefined && device !== undefined;
+      if (id === undefined ? !place : netns !== undefined || device !== undefined) {
+        self.error("error: name either an id, or both --netns and --device");
+      }
+      finish(remove(place ? { netns, device } : { id: id! }, context(json)));
+    });
+
+  command(
+    "status",
+    "print what is shaped, how much passed, and whether the kernel is as it should be",
+    statusExamples,
+  )
+    .argument("[id]", "only this attachment")
+    .action((id: string | undefined, { json }: JsonOption) => {
+      finish(status(id === undefined ? {} : { id }, context(json)));
+    });
+
+  command(
+    "doctor",
+    "print what the kernel and the node must have, and what is wrong with attachments",
+    doctorExamples,
+  ).action(({ json }: JsonOption) => finish(doctor(context(json))));
+
+  command("gc", "remove what is left of namespaces that are gone", gcExamples).action(
+    ({ json }: JsonOption) => finish(gc(context(json))),
+  );
+
+  return program;
+}
+
+interface JsonOption {
+  json?: boolean;
+}
+interface ApplyOptions extends JsonOption {
+  netns: string;
+  device: string;
+  id?: string;
+  egress?: bigint;
+  ingress?: bigint;
+  egressBurst?: bigint;
+  ingressBurst?: bigint;
+}
+interface RemoveOptions extends JsonOption {
+  netns?: string;
+  device?: string;
+}
+
+function limitOf(
+  direction: "egress" | "ingress",
+  bitsPerSecond: bigint | undefined,
+  burstBits: bigint | undefined,
+  command: Command,
+): { [direction: string]: Limit } {
+  if (bitsPerSecond !== undefined) {
+    return { [direction]: burstBits === undefined ? { bitsPerSecond } : { bitsPerSecond, burstBits } };
+  }
+  if (burstBits !== undefined) command.error(`error: --${direction}-burst takes --${direction} beside it`);
+  return {};
+}
+
+function rate(text: string): bigint {
+  const bits = quantity(text);
+  if (bits >= MIN_BITS_PER_SECOND && bits <= MAX_BITS_PER_SECOND) return bits;
+  throw new InvalidArgumentError(
+    `It must be at least ${formatRate(MIN_BITS_PER_SECOND)} and less than ${formatRate(MAX_BITS_PER_SECOND + 1n)}.`,
+  );
+}
+
+function burst(text: string): bigint {
+  const bits = quantity(text);
+  if (bits > 0n) return bits;
+  throw new InvalidArgumentError("It must be more than 0 bits.");
+}
+
+function quantity(text: string): bigint {
+  try {
+    return parseQuantity(text);
+  } catch (error) {
+    const { message, remedy } = error as Error & { remedy?: string };
+    throw new InvalidArgumentError(
+      `${joinRemedy(`${message[0]!.toUpperCase()}${message.slice(1)}`, remedy)}`,
+    );
+  }
+}
+
+const programHelp = `
+Exit codes: 0 done; 1 the command failed, with one sentence on standard error; 2 it was mistyped.
+State lies in /run/weir (WEIR_STATE_DIRECTORY) and in the BPF filesystem at /sys/fs/bpf (WEIR_BPFFS).
+
+Examples:
+  weir doctor
+  weir apply --netns blue --device eth0 --egress 100M --ingress 50M
+  weir status`;
+
+const applyExamples = `  weir apply --netns blue --device eth0 --egress 100M --ingress 50M
+  weir apply --netns /proc/4711/ns/net --device eth0 --egress 1Gi --id demo/eth0
+
+Rates are Kubernetes quantities in bits per second: 64k, 100M, 1Gi, 1e8. A direction that is not named is not shaped.`;
+
+const removeExamples = `  weir remove blue/eth0
+  weir remove --netns blue --device eth0`;
+
+const statusExamples = `  weir status
+  weir status blue/eth0 --json`;
+
+const doctorExamples = `  weir doctor
+  weir doctor --json
+
+The exit code is 1 where something that is required is missing.`;
+
+const gcExamples = `  weir gc`;

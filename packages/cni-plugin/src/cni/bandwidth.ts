@@ -1,0 +1,118 @@
+import { type Limit, type Limits, MAX_BITS_PER_SECOND, MIN_BITS_PER_SECOND } from "@weir/shaper";
+import { field, isObject, type Json, JsonNumber, type JsonObject } from "../json.js";
+import { type NetworkConfiguration, show } from "./configuration.js";
+import { CniError, CniErrorCode } from "./errors.js";
+
+/**
+ * The smallest burst that counts as "none given": containerd writes 4294967295 and CRI-O 34359738359 where a pod names
+ * a rate alone. Taken at their word they would let seconds of traffic pass unshaped.
+ */
+const PLACEHOLDER_BURST_BITS = 0xffff_ffffn;
+const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * The limits that a configuration asks for, with the reference `bandwidth` plugin's field names and order of
+ * precedence: fields written into the conflist's entry outrank runtimeConfig.bandwidth, all of them together.
+ * @returns undefined where the configuration names no limit
+ * @throws CniError of code 7 that names the field, its value and what is allowed, or of code 2 for subnet lists
+ */
+export function requestedLimits(configuration: NetworkConfiguration): Limits | undefined {
+  const { fields } = configuration;
+  const runtime = runtimeBandwidth(fields);
+  refuseSubnets(fields, "");
+  if (runtime) refuseSubnets(runtime, RUNTIME_PATH);
+  const inline = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"].some(
+    (name) => field(fields, name) !== undefined,
+  );
+  if (inline) return readLimits(fields, "");
+  return runtime && readLimits(runtime, RUNTIME_PATH);
+}
+
+const RUNTIME_PATH = "runtimeConfig.bandwidth.";
+
+function runtimeBandwidth(fields: JsonObject): JsonObject | undefined {
+  const runtimeConfig = field(fields, "runtimeConfig");
+  if (runtimeConfig === undefined) return undefined;
+  if (!isObject(runtimeConfig)) throw invalid("runtimeConfig", runtimeConfig, "an object");
+  const bandwidth = field(runtimeConfig, "bandwidth");
+  if (bandwidth === undefined) return undefined;
+  if (!isObject(bandwidth)) throw invalid("runtimeConfig.bandwidth", bandwidth, "an object");
+  return bandwidth;
+}
+
+function readLimits(source: JsonObject, path: string): Limits | undefined {
+  const ingress = readLimit(source, path, "ingress");
+  const egress = readLimit(source, path, "egress");
+  if (!ingress && !egress) {
+    // A zero beside a real limit is how containerd leaves a direction out; zeros alone would be a limit of nothing.
+    const zero = ["egressRate", "ingressRate"].find((name) => field(source, name) !== undefined);
+    if (zero) throw invalid(path + zero, field(source, zero), rateRule);
+    return undefined;
+  }
+  return { ...(egress ? { egress } : {}), ...(ingress ? { ingress } : {}) };
+}
+
+const rateRule = `a whole number of bits per second from ${MIN_BITS_PER_SECOND} to ${MAX_BITS_PER_SECOND}`;
+
+function readLimit(source: JsonObject, path: string, direction: "ingress" | "egress"): Limit | undefined {
+  const rateName = `${direction}Rate`;
+  const burstName = `${direction}Burst`;
+  const rateField = field(source, rateName);
+  const bitsPerSecond = wholeNumber(rateField);
+  if (bitsPerSecond === undefined) throw invalid(path + rateName, rateField, rateRule);
+  const burst = readBurst(source, path, burstName);
+  if (bitsPerSecond === 0n) {
+    if (burst === 0n) return undefined;
+    throw new CniError(
+      CniErrorCode.INVALID_CONFIGURATION,
+      `${path}${burstName} is ${burst}, but ${path}${rateName} is ${rateField === undefined ? "missing" : "0"}: a burst takes a rate beside it`,
+    );
+  }
+  if (bitsPerSecond < MIN_BITS_PER_SECOND || bitsPerSecond > MAX_BITS_PER_SECOND) {
+    throw invalid(path + rateName, rateField, rateRule);
+  }
+  return burst === 0n ? { bitsPerSecond } : { bitsPerSecond, burstBits: burst };
+}
+
+/** The burst in bits, 0 where none is meant. */
+function readBurst(source: JsonObject, path: string, name: string): bigint {
+  const value = field(source, name);
+  const bits = wholeNumber(value);
+  if (bits === undefined || bits > MAX_UINT64) {
+    throw invalid(path + name, value, `a whole number of bits from 0 to ${MAX_UINT64}`);
+  }
+  return bits >= PLACEHOLDER_BURST_BITS ? 0n : bits;
+}
+
+/** A JSON number as an integer of 0 or more, 0 where the field is absent, undefined where it is anything else. */
+function wholeNumber(value: Json | undefined): bigint | undefined {
+  if (value === undefined) return 0n;
+  if (typeof value !== "number" && !(value instanceof JsonNumber)) return undefined;
+  const text = typeof value === "number" ? String(value) : value.text;
+  const match = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
+  if (!match) return undefined;
+  const [, integer = "", fraction = "", exponent = "0"] = match;
+  const digits = (integer + fraction).replace(/^0+/, "");
+  if (digits === "") return 0n;
+  const shift = Number(exponent) - fraction.length;
+  // Beyond this no value is in any range; no digits are made for it.
+  if (digits.length + shift > 40 || digits.length > 400) return MAX_UINT64 + 1n;
+  if (shift >= 0) return BigInt(digits + "0".repeat(shift));
+  const kept = digits.slice(0, shift);
+  return /^0*$/.test(digits.slice(shift)) && kept !== "" ? BigInt(kept) : undefined;
+}
+
+function refuseSubnets(source: JsonObject, path: string): void {
+  for (const name of ["shapedSubnets", "unshapedSubnets"]) {
+    const value = field(source, name);
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+    throw new CniError(
+      CniErrorCode.UNSUPPORTED_FIELD,
+      `${path}${name} is ${show(value)}, which weir does not support yet: remove it, or all of the pod's traffic would be shaped against your wish`,
+    );
+  }
+}
+
+function invalid(name: string, value: Json | undefined, rule: string): CniError {
+  return new CniError(CniErrorCode.INVALID_CONFIGURATION, `${name} is ${show(value)}, but must be ${rule}`);
+}

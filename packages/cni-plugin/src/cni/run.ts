@@ -1,0 +1,90 @@
+import { stringifyJson } from "../json.js";
+import { shaperOptions } from "../options.js";
+import { newestVersion, requestedVersion, supportedVersions } from "./configuration.js";
+import { type CniEnvironment, parseEnvironment } from "./environment.js";
+import { CniError, CniErrorCode } from "./errors.js";
+
+/** How a call reaches the outside. */
+export interface Streams {
+  env: NodeJS.ProcessEnv;
+  readInput: () => string;
+  write: (fd: 1 | 2, text: string) => void;
+}
+
+/**
+ * Runs the plugin for one call, from the environment and standard input to standard output.
+ * @returns the exit code: 0, or 1 where standard output holds an error
+ */
+export async function runPlugin(streams: Streams): Promise<0 | 1> {
+  let cniVersion: string = newestVersion;
+  try {
+    const environment = parseEnvironment(streams.env);
+    const input = readInput(streams, environment);
+    cniVersion = requestedVersion(input);
+    if (environment.command === "VERSION") {
+      streams.write(1, `${stringifyJson({ cniVersion, supportedVersions: [...supportedVersions] })}\n`);
+      return 0;
+    }
+    // The shaper and all below it load here, so that VERSION does without.
+    const { answer } = await import("./plugin.js");
+    const reply = answer({ environment, input, options: shaperOptions(streams.env) });
+    deliver(streams, reply.output, reply.undo);
+    return 0;
+  } catch (error) {
+    report(streams, error, cniVersion);
+    return 1;
+  }
+}
+
+function readInput(streams: Streams, { command }: CniEnvironment): string {
+  try {
+    return streams.readInput();
+  } catch (error) {
+    // Neither needs what is there.
+    if (command === "VERSION" || command === "DEL") return "";
+    throw new CniError(
+      CniErrorCode.IO_FAILURE,
+      `could not read the network configuration from standard input: ${(error as Error).message}`,
+    );
+  }
+}
+
+function deliver(streams: Streams, output: string, undo: (() => void) | undefined): void {
+  if (output === "") return;
+  try {
+    streams.write(1, output);
+  } catch (error) {
+    let suffix = "what ADD did was taken back";
+    try {
+      undo?.();
+    } catch (undoError) {
+      suffix = `and what ADD did could not be taken back: ${(undoError as Error).message}`;
+    }
+    throw new CniError(
+      CniErrorCode.IO_FAILURE,
+      `could not write the result to standard output (${(error as Error).message}); ${suffix}`,
+    );
+  }
+}
+
+function report({ write }: Streams, error: unknown, cniVersion: string): void {
+  const failure =
+    error instanceof CniError
+      ? error
+      : new CniError(
+          CniErrorCode.INTERNAL,
+          `weir failed: ${(error as Error).message}`,
+          (error as Error).stack,
+        );
+  // Standard error first: it is where a person looks when standard output has no reader left.
+  for (const [fd, text] of [
+    [2, `weir: ${failure.message}\n`],
+    [1, failure.print(cniVersion)],
+  ] as const) {
+    try {
+      write(fd, text);
+    } catch {
+      // No reader; the exit code says the rest.
+    }
+  }
+}
