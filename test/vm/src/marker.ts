@@ -18,7 +18,10 @@ export class MarkerStream extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    if (this.#done) return done();
+    if (this.#done) {
+      done();
+      return;
+    }
     const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
     const at = bytes.indexOf(this.#marker);
     const end = at >= 0 ? at : bytes.length - this.#beginning(bytes);

@@ -1,5 +1,5 @@
 import { VmError } from "./errors.js";
-import { run } from "./programs.js";
+import { ProgramError, run } from "./programs.js";
 
 /** Where in a bzImage the compressed kernel lies, and how it is compressed. */
 export interface Payload {
@@ -17,7 +17,10 @@ const ELF_MAGIC = 0x464c457f;
  */
 export async function extractVmlinux(image: Uint8Array): Promise<Uint8Array> {
   const { data, program } = findPayload(image);
-  const { stdout } = await run(program, ["-dc"], { input: data });
+  const { stdout } = await run(program, ["-dc"], { input: data }).catch((cause: unknown) => {
+    if (!(cause instanceof ProgramError)) throw cause;
+    throw new VmError("BAD_KERNEL", `the kernel image cannot be unpacked: ${cause.message}`, { cause });
+  });
   if (stdout.length < 4 || stdout.readUInt32LE(0) !== ELF_MAGIC) {
     throw new VmError("BAD_KERNEL", "the kernel image does not hold an ELF file");
   }

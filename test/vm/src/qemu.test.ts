@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { chooseAccelerator, kernelCommandLine, qemuArguments } from "./qemu.js";
+
+const folder = mkdtempSync(join(tmpdir(), "weir-qemu-"));
+test.after(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+test("KVM is used when the processor has it and the device opens, and only then", () => {
+  const amd = file("amd", "processor\t: 0\nflags\t\t: fpu vme svm lm\n");
+  const intel = file("intel", "flags\t\t: fpu vmx lm\nvmx flags\t: vnmi\n");
+  const neither = file("neither", "flags\t\t: fpu lm svm_lock\nbugs\t\t: svm vmx\n");
+  const device = file("kvm", "");
+  assert.is(chooseAccelerator(amd, device), "kvm");
+  assert.is(chooseAccelerator(intel, device), "kvm");
+  assert.is(chooseAccelerator(neither, device), "tcg");
+  assert.is(chooseAccelerator(amd, join(folder, "missing")), "tcg");
+});
+
+test("each channel and folder has its device, and commas in paths are doubled", () => {
+  const args = qemuArguments({
+    accelerator: "tcg",
+    image: "/k/vmlinux",
+    initramfs: "/k/initramfs",
+    memoryMiB: 512,
+    cpus: 3,
+    shares: ["/data/a,b"],
+    verbose: false,
+    root: true,
+    fds: { control: 3, stdout: 4, stderr: 5, console: 6 },
+  });
+  const after = (flag: string): string[] => args.filter((_, index) => args[index - 1] === flag);
+  assert.equal(after("-smp"), ["3"]);
+  assert.equal(after("-m"), ["512"]);
+  assert.equal(after("-fsdev"), [
+    "local,id=host,path=/,security_model=passthrough,multidevs=remap,readonly=on",
+    "local,id=share0,path=/data/a,,b,security_model=passthrough,multidevs=remap",
+  ]);
+  assert.equal(
+    after("-chardev").map((chardev) => chardev.replace("socket,id=", "")),
+    ["console,fd=6", "control,fd=3", "stdout,fd=4", "stderr,fd=5"],
+  );
+});
+
+test("the clock is declared reliable only where the processor is emulated", () => {
+  assert.match(kernelCommandLine({ accelerator: "tcg", verbose: false }), /\btsc=reliable\b/);
+  assert.not.match(kernelCommandLine({ accelerator: "kvm", verbose: false }), /tsc=/);
+});
+
+test.run();
