@@ -18,14 +18,20 @@ function build(source, target) {
   const name = source.slice(cwd.length + 1);
   const multiarch = execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim();
   const flags = ["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror", "-fdebug-compilation-dir=."];
-  execFileSync(CLANG, [...flags, `-I/usr/include/${multiarch}`, "-c", name, "-o", target], { cwd, stdio: "inherit" });
+  execFileSync(CLANG, [...flags, `-I/usr/include/${multiarch}`, "-c", name, "-o", target], {
+    cwd,
+    stdio: "inherit",
+  });
   // The BTF stays; DWARF, which no kernel reads, goes.
   execFileSync(STRIP, ["-g", target], { stdio: "inherit" });
   return readFileSync(target);
 }
 
 function embed(object) {
-  const lines = object.toString("base64").match(/.{1,100}/g).map((line) => `  "${line}",`);
+  const lines = object
+    .toString("base64")
+    .match(/.{1,100}/g)
+    .map((line) => `  "${line}",`);
   return `// Generated from bpf/weir.bpf.c by \`npm run bpf\`. Do not edit.
 
 /** bpf/weir.bpf.o in base64: carried in the module, so that a bundle needs no file beside it. */
@@ -47,7 +53,9 @@ if (check) {
     if (!built.equals(readFileSync(object))) differs.push("bpf/weir.bpf.o");
     if (embed(built) !== readFileSync(module, "utf8")) differs.push("packages/shaper/src/weir-object.ts");
     if (differs.length > 0) {
-      console.error(`${differs.join(" and ")} differ from what bpf/weir.bpf.c makes; run \`npm run bpf\` and commit.`);
+      console.error(
+        `${differs.join(" and ")} differ from what bpf/weir.bpf.c makes; run \`npm run bpf\` and commit.`,
+      );
       process.exit(1);
     }
     console.log("the BPF object is what its source makes");

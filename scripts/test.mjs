@@ -1,0 +1,131 @@
+// npm test: unit tests here, then the same root-needing tests and the end-to-end tests in the kernel VM, one summary.
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { main, prepareCheckout, requireDebianPackages, requireRoot, root, SetupError } from "./setup.mjs";
+
+const USAGE = `Usage: npm test [-- OPTIONS]
+
+  --unit            only the tests that run on this host
+  --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, forky); may be given again
+  --filter TEXT     only test files whose name holds TEXT
+  --help            this text`;
+
+const DEFAULT_KERNELS = ["5.10", "6.1", "6.12"];
+
+/** What the end-to-end tests call inside the VM. */
+const guestPackages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
+
+const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
+
+await main(async (args) => {
+  const options = parse(args);
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const inVm = !options.unit;
+  if (inVm) requireRoot("npm test boots kernels and installs what they need; that");
+  await prepareCheckout();
+  const results = [];
+
+  if (inVm) {
+    const { requiredPackages } = await import("../test/vm/dist/index.js");
+    await requireDebianPackages([...new Set([...requiredPackages, ...guestPackages])]);
+  }
+
+  if (!options.kernels || options.unit) {
+    // Root-needing tests run here too where this is root: a second kernel, and line coverage.
+    const kind = process.getuid() === 0 ? "" : "(?<!\\.root)";
+    const coverage = ["node_modules/c8/bin/c8.js", "--reporter=text-summary", "--reporter=lcov"];
+    const command = [
+      ...coverage,
+      process.execPath,
+      "scripts/suite.mjs",
+      pattern(options, kind),
+      ...packages,
+      "test/vm/dist",
+    ];
+    results.push({ where: "this host", ...(await suite(process.execPath, command)) });
+  }
+
+  for (const kernel of inVm ? (options.kernels ?? DEFAULT_KERNELS) : []) {
+    console.log(`\n=== Linux ${kernel} in the VM`);
+    const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "1200", "--"];
+    const command = [
+      ...vm,
+      process.execPath,
+      "scripts/suite.mjs",
+      pattern(options, "\\.(root|e2e)"),
+      ...packages,
+      "test/e2e/dist",
+    ];
+    results.push({ where: `Linux ${kernel}`, ...(await suite(process.execPath, command)) });
+  }
+  return summarise(results);
+});
+
+function parse(args) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        unit: { type: "boolean" },
+        kernel: { type: "string", multiple: true },
+        filter: { type: "string" },
+        help: { type: "boolean" },
+      },
+    });
+    return { ...values, kernels: values.kernel };
+  } catch (error) {
+    throw new SetupError(`${error.message}\n\n${USAGE}`);
+  }
+}
+
+/** The pattern of the compiled test files: `kind` stands before ".test.js". */
+function pattern({ filter }, kind) {
+  const name = filter === undefined ? "" : `(?=.*${filter.replace(/[^\w-]/g, "\\$&")})`;
+  return `^${name}.*${kind}\\.test\\.js$`;
+}
+
+function suite(program, args) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+    const stop = (signal) => child.kill(signal);
+    process.once("SIGINT", stop);
+    process.once("SIGTERM", stop);
+    let result;
+    let rest = "";
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      for (const line of lines) {
+        if (line.startsWith("suite: ")) result = JSON.parse(line.slice(7));
+        else process.stdout.write(`${line}\n`);
+      }
+    });
+    child.on("close", () => {
+      process.stdout.write(rest);
+      resolve(result ?? { passed: 0, failed: 1, skipped: 0, broken: true });
+    });
+  });
+}
+
+function summarise(results) {
+  console.log("\n=== Summary");
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const { where, passed, failed, skipped, broken } of results) {
+    console.log(
+      `${where}: ${passed} passed, ${failed} failed, ${skipped} skipped${broken ? " (ended before its summary)" : ""}`,
+    );
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+  }
+  if (total.skipped > 0)
+    console.log(`${total.skipped} skipped: this kernel lacks what they need; see the VM's kernels.`);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
