@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { root } from "./setup.mjs";
 
 const [pattern, ...folders] = process.argv.slice(2);
@@ -33,6 +34,6 @@ function uvu(folder) {
       output += text;
       process.stdout.write(text);
     });
-    child.on("close", (status) => resolve({ status, output: output.replace(/\x1b\[[0-9;]*m/g, "") }));
+    child.on("close", (status) => resolve({ status, output: stripVTControlCharacters(output) }));
   });
 }
