@@ -140,6 +140,13 @@ test("a namespace is made and removed as `ip netns` does it", () => {
   assert.not.ok(existsSync(name));
 });
 
+test("an anonymous namespace is another one, and nothing is left of it on disk", () => {
+  using scratch = NetworkNamespace.createAnonymous();
+  assert.is.not(idOf(scratch), home);
+  assert.is(scratch.run(self), idOf(scratch));
+  assert.is(self(), home);
+});
+
 test("what is no namespace is refused in a sentence", () => {
   assert.throws(
     () => NetworkNamespace.open("/run/netns/nobody"),

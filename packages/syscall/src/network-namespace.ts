@@ -102,6 +102,17 @@ export class NetworkNamespace implements Disposable {
     }
   }
 
+  /** Makes a network namespace that no path names: it ends when it is closed. */
+  static createAnonymous(): NetworkNamespace {
+    startThreadPool();
+    return window(
+      "unshare",
+      "make a network namespace",
+      () => libc.unshare(CLONE_NEWNET),
+      () => new NetworkNamespace(OWN_NAMESPACE),
+    );
+  }
+
   /** Unbinds a namespace from its path and removes the path; nothing happens where it is gone already. */
   static remove(path: string): void {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
