@@ -1,1 +1,72 @@
-export {};
+export type { DumpOptions } from "./dump.js";
+export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
+export {
+  type AttributePolicy,
+  type ExtendedAck,
+  NetlinkDumpInterruptedError,
+  NetlinkError,
+} from "./netlink-error.js";
+export type { NetlinkRequest } from "./request.js";
+export {
+  isLinkKind,
+  type Link,
+  type LinkChanges,
+  type LinkReference,
+  type LinkRequest,
+  type LinkRequestData,
+  type LinkSettings,
+  type VethPeer,
+} from "./rtnetlink/link.js";
+export {
+  type LinkAttributes,
+  type LinkDataInputOf,
+  type LinkDataOf,
+  type LinkKind,
+  type LinkStats,
+  linkMessage,
+} from "./rtnetlink/link-schema.js";
+export { type LinkFilter, Links } from "./rtnetlink/links.js";
+export { RtmType } from "./rtnetlink/messages.js";
+export { Rtnetlink, type RtnetlinkOptions } from "./rtnetlink/rtnetlink.js";
+export { NetlinkDecodeError, NetlinkEncodeError } from "./schema/errors.js";
+export * as schema from "./schema/index.js";
+export { NetlinkProtocol, NetlinkSocket, type NetlinkSocketOptions, type OnReply } from "./socket.js";
+export { type Action, type ActionInput, gact, mirred } from "./tc/action.js";
+export {
+  type BpfFilterInput,
+  type BpfFilterOptions,
+  type EtherProtocol,
+  type Filter,
+  type FilterKind,
+  type FilterOptionsByKind,
+  type FilterOptionsInputByKind,
+  isFilterKind,
+  type MatchallFilterInput,
+  type MatchallFilterOptions,
+  type U32FilterInput,
+  type U32FilterOptions,
+} from "./tc/filter.js";
+export { filterMessage } from "./tc/filter-schema.js";
+export { type FilterQuery, type FilterReference, type FilterRequest, Filters } from "./tc/filters.js";
+export type { FqOptions, FqOptionsInput, FqStats } from "./tc/fq.js";
+export {
+  type FilterParent,
+  formatHandle,
+  type Handle,
+  parseHandle,
+  type QdiscParent,
+  TcHandle,
+} from "./tc/handle.js";
+export type { HtbClassOptions, HtbClassOptionsInput, HtbOptions, HtbOptionsInput } from "./tc/htb.js";
+export {
+  isQdiscKind,
+  type Qdisc,
+  type QdiscKind,
+  type QdiscOptionsByKind,
+  type QdiscOptionsInputByKind,
+  type QdiscXstatsByKind,
+} from "./tc/qdisc.js";
+export { type QdiscFilter, type QdiscReference, type QdiscRequest, Qdiscs } from "./tc/qdiscs.js";
+export type { TcStats } from "./tc/stats.js";
+export type { TbfOptions, TbfOptionsInput } from "./tc/tbf.js";
+export { qdiscMessage } from "./tc/tc-schema.js";

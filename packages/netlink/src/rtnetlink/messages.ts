@@ -1,0 +1,80 @@
+import { SystemError } from "@weir/syscall";
+import type { NetlinkRequest } from "../request.js";
+import type { Codec } from "../schema/codec.js";
+import { NetlinkEncodeError } from "../schema/errors.js";
+import { encode } from "../schema/message-body.js";
+
+/** Types of rtnetlink messages: include/uapi/linux/rtnetlink.h. */
+export const RtmType = {
+  RTM_NEWLINK: 16,
+  RTM_DELLINK: 17,
+  RTM_GETLINK: 18,
+  RTM_SETLINK: 19,
+  RTM_NEWADDR: 20,
+  RTM_DELADDR: 21,
+  RTM_GETADDR: 22,
+  RTM_NEWROUTE: 24,
+  RTM_DELROUTE: 25,
+  RTM_GETROUTE: 26,
+  RTM_NEWNEIGH: 28,
+  RTM_DELNEIGH: 29,
+  RTM_GETNEIGH: 30,
+  RTM_NEWRULE: 32,
+  RTM_DELRULE: 33,
+  RTM_GETRULE: 34,
+  RTM_NEWQDISC: 36,
+  RTM_DELQDISC: 37,
+  RTM_GETQDISC: 38,
+  RTM_NEWTCLASS: 40,
+  RTM_DELTCLASS: 41,
+  RTM_GETTCLASS: 42,
+  RTM_NEWTFILTER: 44,
+  RTM_DELTFILTER: 45,
+  RTM_GETTFILTER: 46,
+  RTM_NEWNSID: 88,
+  RTM_DELNSID: 89,
+  RTM_GETNSID: 90,
+} as const;
+
+/** Puts a request together. @throws NetlinkEncodeError whose message says what was to be done */
+export function requestOf<In>(
+  operation: keyof typeof RtmType,
+  action: string,
+  schema: Codec<unknown, In>,
+  value: In,
+  options: { flags?: number; hint?: (errno: number) => string | undefined } = {},
+): NetlinkRequest {
+  try {
+    return { operation, action, type: RtmType[operation], schema, body: encode(schema, value), ...options };
+  } catch (error) {
+    if (error instanceof NetlinkEncodeError) error.message = `could not ${action}: ${error.message}`;
+    throw error;
+  }
+}
+
+/** Runs work, and gives undefined where it failed with one of these error names. */
+export function unlessError<T>(codes: readonly string[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof SystemError && codes.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** Resources that a request refers to, which must stay open until it has been sent. */
+export class Hold implements Disposable {
+  readonly #held: Disposable[] = [];
+
+  use<T extends Disposable>(resource: T): T {
+    this.#held.push(resource);
+    return resource;
+  }
+
+  [Symbol.dispose](): void {
+    for (const resource of this.#held.reverse()) resource[Symbol.dispose]();
+  }
+}
+
+/** A request built while `hold` keeps what it refers to. */
+export type Build = (hold: Hold) => NetlinkRequest;

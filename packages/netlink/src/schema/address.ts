@@ -1,0 +1,129 @@
+import type { Codec } from "./codec.js";
+import { NetlinkEncodeError } from "./errors.js";
+
+/** The address families that have addresses here: AF_INET and AF_INET6 of include/linux/socket.h. */
+export const AddressFamily = { unspec: 0, ipv4: 2, ipv6: 10 } as const;
+
+const DECIMAL = Array.from({ length: 256 }, (_, byte) => String(byte));
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Four bytes as a dotted quad. */
+export function formatIpv4(bytes: Uint8Array, at = 0): string {
+  return `${DECIMAL[bytes[at] as number]}.${DECIMAL[bytes[at + 1] as number]}.${DECIMAL[bytes[at + 2] as number]}.${DECIMAL[bytes[at + 3] as number]}`;
+}
+
+/** Sixteen bytes as RFC 5952 writes an IPv6 address. */
+export function formatIpv6(bytes: Uint8Array, at = 0): string {
+  const groups: number[] = [];
+  for (let index = 0; index < 16; index += 2)
+    groups.push(((bytes[at + index] as number) << 8) | (bytes[at + index + 1] as number));
+  // ::ffff:a.b.c.d, section 5 of the RFC.
+  if (groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0))
+    return `::ffff:${formatIpv4(bytes, at + 12)}`;
+  let start = -1;
+  let length = 1;
+  for (let index = 0; index < 8; index++) {
+    let run = 0;
+    while (index + run < 8 && groups[index + run] === 0) run++;
+    if (run > length) {
+      start = index;
+      length = run;
+    }
+    index += run;
+  }
+  const text = (part: number[]) => part.map((group) => group.toString(16)).join(":");
+  return start < 0 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
+}
+
+function ipv4Bytes(text: string): Uint8Array | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  const bytes = new Uint8Array(4);
+  for (const [index, part] of parts.entries()) {
+    // No leading zero: some parsers read such a part as octal.
+    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    bytes[index] = Number(part);
+  }
+  return bytes;
+}
+
+function ipv6Bytes(text: string): Uint8Array | undefined {
+  let head = text;
+  let tail: Uint8Array | undefined;
+  const dotted = text.lastIndexOf(":") + 1;
+  if (text.includes(".")) {
+    tail = ipv4Bytes(text.slice(dotted));
+    if (!tail) return undefined;
+    head = `${text.slice(0, dotted)}0:0`;
+  }
+  const halves = head.split("::");
+  if (halves.length > 2) return undefined;
+  const groups = halves.map((half) => (half === "" ? [] : half.split(":")));
+  const given = groups.reduce((sum, half) => sum + half.length, 0);
+  if (halves.length === 2 ? given > 7 : given !== 8) return undefined;
+  const zeros = Array.from({ length: 8 - given }, () => "0");
+  const all = halves.length === 2 ? [...groups[0]!, ...zeros, ...groups[1]!] : groups[0]!;
+  const bytes = new Uint8Array(16);
+  for (const [index, group] of all.entries()) {
+    if (!/^[0-9a-f]{1,4}$/i.test(group)) return undefined;
+    const value = Number.parseInt(group, 16);
+    bytes[index * 2] = value >> 8;
+    bytes[index * 2 + 1] = value & 0xff;
+  }
+  if (tail) bytes.set(tail, 12);
+  return bytes;
+}
+
+/** An IP address as bytes, with the family that its text says: a colon makes it IPv6, mapped addresses too. */
+export interface ParsedAddress {
+  readonly family: "ipv4" | "ipv6";
+  /** 4 or 16 bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** Reads "192.0.2.1" or "2001:db8::1". @throws NetlinkEncodeError where the text is neither */
+export function parseAddress(text: string): ParsedAddress {
+  if (typeof text === "string") {
+    const ipv6 = text.includes(":");
+    const bytes = ipv6 ? ipv6Bytes(text) : ipv4Bytes(text);
+    if (bytes) return { family: ipv6 ? "ipv6" : "ipv4", bytes };
+  }
+  throw new NetlinkEncodeError(`"${text}" is not an IP address`);
+}
+
+/** Reads "192.0.2.1/24"; without a length the address is taken as a single host. @throws NetlinkEncodeError */
+export function parsePrefix(text: string): ParsedAddress & { readonly prefixLength: number } {
+  const [address = "", length, ...rest] = typeof text === "string" ? text.split("/") : [];
+  const parsed = parseAddress(address);
+  const bits = parsed.bytes.length * 8;
+  if (length === undefined) return { ...parsed, prefixLength: bits };
+  if (rest.length > 0 || !/^[0-9]{1,3}$/.test(length) || Number(length) > bits)
+    throw new NetlinkEncodeError(`"${text}" has no prefix length from 0 to ${bits}`);
+  return { ...parsed, prefixLength: Number(length) };
+}
+
+/** An IPv4 or IPv6 address as text; which of the two, the payload's length says. */
+export const ipAddress: Codec<string> = {
+  decode: (input, start, end) => {
+    if (end - start === 4) return formatIpv4(input.bytes, start);
+    return end - start === 16 ? formatIpv6(input.bytes, start) : undefined;
+  },
+  encode: (output, value) => output.append(parseAddress(value).bytes),
+};
+
+/** A link-layer address of any length as text: "02:00:00:00:00:01". */
+export const linkLayerAddress: Codec<string> = {
+  decode: (input, start, end) => {
+    if (end - start > 32) return undefined; // MAX_ADDR_LEN, include/linux/netdevice.h
+    let text = "";
+    for (let at = start; at < end; at++) text += `${at > start ? ":" : ""}${HEX[input.bytes[at] as number]}`;
+    return text;
+  },
+  encode: (output, value) => {
+    if (typeof value !== "string" || !/^([0-9a-f]{2}(:[0-9a-f]{2})*)?$/i.test(value))
+      throw new NetlinkEncodeError(
+        `"${String(value)}" is not a link-layer address such as 02:00:00:00:00:01`,
+      );
+    if (value !== "") output.append(Uint8Array.from(value.split(":"), (part) => Number.parseInt(part, 16)));
+  },
+};

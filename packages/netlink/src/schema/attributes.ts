@@ -1,0 +1,270 @@
+import { type Input, littleEndian, type Output } from "./bytes.js";
+import { type Codec, type Decoded, type Encodable, lazy, type Scope } from "./codec.js";
+import { NetlinkDecodeError, NetlinkEncodeError } from "./errors.js";
+import { SubMessage } from "./sub-message.js";
+import { ATTRIBUTE_HEADER as HEADER, NLA_F_NESTED, NLA_TYPE_MASK, put, walk } from "./tlv.js";
+
+// Schemas may be recursive (a veth's peer is a link again): the bytes must not decide how deep we go.
+const MAX_DEPTH = 24;
+
+/** An attribute that the schema does not know, or whose payload does not fit its declaration. */
+export interface UnknownAttribute {
+  /** nla_type with its flags. */
+  readonly type: number;
+  /** A copy of the payload. */
+  readonly bytes: Uint8Array;
+  /** How many attributes of the same set stood before it: encoding puts it there again. */
+  readonly position: number;
+}
+
+/** One attribute: its number, the constant that names the number in the kernel's headers, and its payload. */
+export type Declaration = readonly [id: number, constant: string, codec: Codec<unknown, never>];
+type Declarations = Readonly<Record<string, Declaration>>;
+
+/** What an attribute set decodes to. All attributes are optional: which ones are there, the kernel decides. */
+export type AttributesOf<D extends Declarations> = { -readonly [K in keyof D]?: Decoded<D[K][2]> } & {
+  /** What this schema does not know, in order. */
+  unknown?: UnknownAttribute[];
+};
+/** What an attribute set encodes from, in the order of the object's own properties. */
+export type AttributesInput<D extends Declarations> = {
+  readonly [K in keyof D]?: Encodable<D[K][2]> | undefined;
+} & { readonly unknown?: readonly UnknownAttribute[] | undefined };
+
+/**
+ * Attributes whose bytes differ from what encoding their value would give (a string without its NUL, a nest with
+ * or without its flag), by name. They encode to the same bytes as long as their value is the same.
+ */
+const quirks: unique symbol = Symbol("quirks");
+type Quirks = Record<string, { type: number; value: unknown; bytes: Uint8Array | undefined }>;
+
+interface Entry {
+  readonly id: number;
+  readonly name: string;
+  readonly codec: Codec<unknown, never>;
+  readonly typeFlags: number;
+}
+
+/** A set of attributes: the declaration that gives their decoder, their encoder and their static types. */
+export class AttributeSet<const D extends Declarations>
+  implements Codec<AttributesOf<D>, AttributesInput<D>>
+{
+  readonly nests = true;
+  /** What was declared. */
+  readonly declarations: D;
+  readonly #byId: (Entry | undefined)[] = [];
+  readonly #byName = new Map<string, Entry>();
+  readonly #scoped: boolean;
+
+  constructor(declarations: D) {
+    this.declarations = declarations;
+    for (const [name, [id, , codec]] of Object.entries(declarations)) {
+      const entry = { id, name, codec, typeFlags: codec.typeFlags ?? 0 };
+      this.#byId[id] = entry;
+      this.#byName.set(name, entry);
+    }
+    for (let id = 0; id < this.#byId.length; id++) this.#byId[id] ??= undefined;
+    this.#scoped = [...this.#byName.values()].some((entry) => entry.codec.nests);
+  }
+
+  decode(input: Input, start: number, end: number, outer?: Scope): AttributesOf<D> | undefined {
+    const values: Record<string, unknown> = {};
+    const depth = (outer?.depth ?? 0) + 1;
+    if (depth > MAX_DEPTH) return undefined;
+    const scope: Scope | undefined = this.#scoped ? { values, parent: outer, depth } : undefined;
+    const { view } = input;
+    let postponed: { entry: Entry; type: number; from: number; to: number; position: number }[] | undefined;
+    let at = start;
+    let position = 0;
+    for (; at + HEADER <= end; position++) {
+      const length = view.getUint16(at, littleEndian);
+      const type = view.getUint16(at + 2, littleEndian);
+      const from = at + HEADER;
+      const to = at + length;
+      if (length < HEADER || to > end) throw this.#malformed(length, type, at, end);
+      const entry = this.#byId[type & NLA_TYPE_MASK];
+      if (entry === undefined) {
+        keep(values, { type, bytes: input.bytes.slice(from, to), position });
+      } else if (entry.codec instanceof SubMessage && !entry.codec.ready(values, outer)) {
+        // Its selector may come later. The key is made now, so that the order stays.
+        values[entry.name] = undefined;
+        postponed ??= [];
+        postponed.push({ entry, type, from, to, position });
+      } else {
+        decodeOne(entry, type, input, from, to, position, values, scope);
+      }
+      at = (to + 3) & ~3;
+    }
+    if (at < end) throw new NetlinkDecodeError(`${end - at} stray bytes after the last attribute`, at);
+    if (postponed)
+      for (const { entry, type, from, to, position } of postponed) {
+        decodeOne(entry, type, input, from, to, position, values, scope);
+        if (values[entry.name] === undefined) delete values[entry.name];
+      }
+    return values as AttributesOf<D>;
+  }
+
+  encode(output: Output, value: AttributesInput<D>, outer?: Scope): void {
+    const values = value as Readonly<Record<string, unknown>>;
+    const scope: Scope = { values, parent: outer, depth: (outer?.depth ?? 0) + 1 };
+    if (scope.depth > MAX_DEPTH) throw new NetlinkEncodeError("attributes nested too deeply");
+    const unknown = (values.unknown ?? []) as readonly UnknownAttribute[];
+    const odd = (values as { [quirks]?: Quirks })[quirks];
+    let position = 0;
+    let next = 0;
+    const passUnknown = () => {
+      for (; next < unknown.length && (unknown[next] as UnknownAttribute).position <= position; next++) {
+        const { type, bytes } = unknown[next] as UnknownAttribute;
+        put(output, type, () => output.append(bytes));
+        position++;
+      }
+    };
+    for (const name of Object.keys(values)) {
+      const one = values[name];
+      if (one === undefined || name === "unknown") continue;
+      const entry = this.#byName.get(name);
+      if (!entry) throw new NetlinkEncodeError(`there is no attribute "${name}"`);
+      const quirk = odd && Object.hasOwn(odd, name) && odd[name]?.value === one ? odd[name] : undefined;
+      const type = quirk?.type ?? entry.id | entry.typeFlags;
+      try {
+        for (const element of entry.codec.repeats ? (one as unknown[]) : [one]) {
+          passUnknown();
+          if (quirk?.bytes) put(output, type, () => output.append(quirk.bytes as Uint8Array));
+          else put(output, type, () => entry.codec.encode(output, element as never, scope));
+          position++;
+        }
+      } catch (error) {
+        throw error instanceof NetlinkEncodeError ? error.within(name) : error;
+      }
+    }
+    for (; next < unknown.length; next++) {
+      const { type, bytes } = unknown[next] as UnknownAttribute;
+      put(output, type, () => output.append(bytes));
+    }
+  }
+
+  locate(input: Input, start: number, end: number, offset: number, outer?: Scope): string[] {
+    const scope = this.#scopeOf(input, start, end, outer);
+    for (const { at, from, to, type } of walk(input, start, end)) {
+      if (offset < at || offset >= to) continue;
+      const entry = this.#byId[type & NLA_TYPE_MASK];
+      if (!entry) return [`#${type & NLA_TYPE_MASK}`];
+      const below = offset < from ? [] : (entry.codec.locate?.(input, from, to, offset, scope) ?? []);
+      return [entry.name, ...below];
+    }
+    return [];
+  }
+
+  nameWithin(
+    input: Input,
+    start: number,
+    end: number,
+    nest: number,
+    type: number,
+    outer?: Scope,
+  ): string[] | undefined {
+    if (nest === start) return [this.#byId[type & NLA_TYPE_MASK]?.name ?? `#${type}`];
+    const scope = this.#scopeOf(input, start, end, outer);
+    for (const { at, from, to, type: inner } of walk(input, start, end)) {
+      if (nest < at || nest >= Math.max(to, from + 1)) continue;
+      const entry = this.#byId[inner & NLA_TYPE_MASK];
+      if (!entry) return [`#${inner & NLA_TYPE_MASK}`, `#${type}`];
+      // The kernel points at the nest's own header; its payload is where our search goes on.
+      const below = entry.codec.nameWithin?.(input, from, to, nest === at ? from : nest, type, scope);
+      return [entry.name, ...(below ?? [`#${type}`])];
+    }
+    return undefined;
+  }
+
+  #scopeOf(input: Input, start: number, end: number, outer: Scope | undefined): Scope {
+    let values: Record<string, unknown> = {};
+    try {
+      values = this.decode(input, start, end, outer) ?? {};
+    } catch {
+      // Only a name is wanted: what cannot be decoded goes without.
+    }
+    return { values, parent: outer, depth: (outer?.depth ?? 0) + 1 };
+  }
+
+  #malformed(length: number, type: number, at: number, end: number): NetlinkDecodeError {
+    const name = this.#byId[type & NLA_TYPE_MASK]?.name ?? `#${type & NLA_TYPE_MASK}`;
+    return new NetlinkDecodeError(
+      length < HEADER
+        ? `attribute ${name} claims a length of ${length}`
+        : `attribute ${name} claims ${length} bytes where ${end - at} are left`,
+      at,
+    );
+  }
+}
+
+function keep(values: Record<string, unknown>, attribute: UnknownAttribute): void {
+  const unknown = values.unknown as UnknownAttribute[] | undefined;
+  if (!unknown) values.unknown = [attribute];
+  else if (attribute.position > (unknown.at(-1) as UnknownAttribute).position) unknown.push(attribute);
+  // A postponed attribute comes late: the list stays in order of the positions.
+  else
+    unknown.splice(
+      unknown.findIndex(({ position }) => position > attribute.position),
+      0,
+      attribute,
+    );
+}
+
+function decodeOne(
+  entry: Entry,
+  type: number,
+  input: Input,
+  from: number,
+  to: number,
+  position: number,
+  values: Record<string, unknown>,
+  scope: Scope | undefined,
+): void {
+  const { codec, name } = entry;
+  let value: unknown;
+  try {
+    value = codec.decode(input, from, to, scope);
+  } catch (error) {
+    throw error instanceof NetlinkDecodeError ? error.within(name) : error;
+  }
+  const before = values[name];
+  const plain = (type & ~NLA_TYPE_MASK) === entry.typeFlags;
+  if (value === undefined || (before !== undefined && !codec.repeats) || (codec.repeats && !plain)) {
+    keep(values, { type, bytes: input.bytes.slice(from, to), position });
+  } else if (codec.repeats) {
+    if (before === undefined) values[name] = [value];
+    else (before as unknown[]).push(value);
+  } else {
+    values[name] = value;
+    const exact = codec.exact === undefined || codec.exact(input, from, to);
+    if (!plain || !exact) {
+      const holder = values as { [quirks]?: Quirks };
+      holder[quirks] ??= {};
+      holder[quirks][name] = { type, value, bytes: exact ? undefined : input.bytes.slice(from, to) };
+    }
+  }
+}
+
+/**
+ * Declares a set of attributes.
+ * @param declarations for each attribute its number, its constant in the kernel's headers, and its payload
+ */
+export function attributes<const D extends Declarations>(declarations: D): AttributeSet<D> {
+  return new AttributeSet(declarations);
+}
+
+/** Attributes within an attribute whose type carries NLA_F_NESTED. A set alone is a nest without that flag. */
+export function flagged<Out, In>(codec: Codec<Out, In>): Codec<Out, In> {
+  return {
+    ...lazy(() => codec),
+    typeFlags: NLA_F_NESTED,
+  };
+}
+
+/** An attribute that occurs once for each element: an array. */
+export function repeated<Out, In>(codec: Codec<Out, In>): Codec<Out[], readonly In[]> {
+  return { ...lazy(() => codec), nests: codec.nests ?? false, repeats: true } as unknown as Codec<
+    Out[],
+    readonly In[]
+  >;
+}

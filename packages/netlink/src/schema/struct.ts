@@ -1,0 +1,180 @@
+import { Input, type Output } from "./bytes.js";
+import type { Codec, Decoded, Encodable, Fixed } from "./codec.js";
+import { NetlinkEncodeError } from "./errors.js";
+
+/**
+ * On a struct that a kernel sent shorter than ours: its length. Encoding writes that many bytes again; the fields
+ * beyond read as zero.
+ */
+export const wireLength: unique symbol = Symbol("wireLength");
+
+type Fields = Readonly<Record<string, Fixed<unknown, never> | Padding>>;
+type Data<F extends Fields> = { [K in keyof F as F[K] extends Padding ? never : K]: F[K] };
+
+/** What a struct decodes to. Kernels add fields at the end: what comes after ours is kept in `tail`. */
+export type StructValue<F extends Fields> = { -readonly [K in keyof Data<F>]: Decoded<Data<F>[K]> } & {
+  tail?: Uint8Array;
+};
+/** What a struct encodes from. Fields left out are written as zero. */
+export type StructInput<F extends Fields> = {
+  readonly [K in keyof Data<F>]?: Encodable<Data<F>[K]> | undefined;
+} & { readonly tail?: Uint8Array | undefined };
+
+/** Bytes of a struct that carry nothing. */
+export interface Padding {
+  readonly padding: number;
+}
+
+/** `size` bytes that C code does not name, or that nobody reads; written as zero. */
+export function padding(size: number): Padding {
+  return { padding: size };
+}
+
+/** `count` elements in a row, as a C array. Encoding takes up to `count`; the rest is zero. */
+export function array<Out, In>(element: Fixed<Out, In>, count: number): Fixed<Out[], readonly In[]> {
+  const size = element.size * count;
+  const read = (input: Input, offset: number) =>
+    Array.from({ length: count }, (_, index) => element.read(input, offset + index * element.size));
+  const write = (output: Output, offset: number, value: readonly In[]) => {
+    if (value.length > count) throw new NetlinkEncodeError(`more than ${count} elements`);
+    for (const [index, one] of value.entries()) element.write(output, offset + index * element.size, one);
+  };
+  return {
+    size,
+    align: element.align,
+    read,
+    write,
+    decode: (input, start, end) => (end - start === size ? read(input, start) : undefined),
+    encode: (output, value) => write(output, output.reserve(size), value),
+  };
+}
+
+/** A fixed number of bytes as they are. */
+export function bytes(size: number): Fixed<Uint8Array> {
+  const write = (output: Output, offset: number, value: Uint8Array) => {
+    if (value.length > size) throw new NetlinkEncodeError(`more than ${size} bytes`);
+    output.bytes.set(value, offset);
+  };
+  return {
+    size,
+    align: 1,
+    read: (input, offset) => input.bytes.slice(offset, offset + size),
+    write,
+    decode: (input, start, end) => (end - start === size ? input.bytes.slice(start, end) : undefined),
+    encode: (output, value) => write(output, output.reserve(size), value),
+  };
+}
+
+/** A C struct: the fields in order, aligned and padded as C does on 64-bit Linux. */
+export class Struct<const F extends Fields> implements Fixed<StructValue<F>, StructInput<F>> {
+  /** The struct's name in the kernel's headers. */
+  readonly cName: string;
+  readonly size: number;
+  readonly align: number;
+  readonly #fields: readonly { name: string; offset: number; type: Fixed<unknown, never> }[];
+
+  constructor(cName: string, fields: F) {
+    this.cName = cName;
+    let offset = 0;
+    let align = 1;
+    const placed: { name: string; offset: number; type: Fixed<unknown, never> }[] = [];
+    for (const [name, type] of Object.entries(fields)) {
+      if ("padding" in type) {
+        offset += type.padding;
+        continue;
+      }
+      offset = roundUp(offset, type.align);
+      placed.push({ name, offset, type });
+      offset += type.size;
+      align = Math.max(align, type.align);
+    }
+    this.#fields = placed;
+    this.align = align;
+    this.size = roundUp(offset, align);
+  }
+
+  /** The struct's bytes at `offset`, all of which must be there. */
+  read(input: Input, offset: number): StructValue<F> {
+    const value: Record<string, unknown> = {};
+    for (const field of this.#fields) value[field.name] = field.type.read(input, offset + field.offset);
+    return value as StructValue<F>;
+  }
+
+  write(output: Output, offset: number, value: StructInput<F>): void {
+    const values = value as Readonly<Record<string, unknown>>;
+    for (const { name, offset: at, type } of this.#fields) {
+      if (values[name] === undefined) continue;
+      try {
+        type.write(output, offset + at, values[name] as never);
+      } catch (error) {
+        throw error instanceof NetlinkEncodeError ? error.within(name) : error;
+      }
+    }
+  }
+
+  decode(input: Input, start: number, end: number): StructValue<F> {
+    const length = end - start;
+    if (length === this.size) return this.read(input, start);
+    if (length > this.size) {
+      const longer = this.read(input, start);
+      longer.tail = input.bytes.slice(start + this.size, end);
+      return longer;
+    }
+    const whole = new Uint8Array(this.size);
+    whole.set(input.bytes.subarray(start, end));
+    const shorter = this.read(new Input(whole), 0);
+    (shorter as { [wireLength]?: number })[wireLength] = length;
+    return shorter;
+  }
+
+  encode(output: Output, value: StructInput<F>): void {
+    const start = output.reserve(this.size);
+    this.write(output, start, value);
+    const length = (value as { [wireLength]?: number })[wireLength];
+    if (length !== undefined) {
+      output.bytes.fill(0, start + length, output.length);
+      output.length = start + length;
+    }
+    if (value.tail) output.append(value.tail);
+  }
+}
+
+/**
+ * Declares a C struct.
+ * @param cName its name in the kernel's headers, such as "tc_ratespec"
+ * @param fields the fields in order; {@link padding} where C leaves a hole on purpose
+ */
+export function struct<const F extends Fields>(cName: string, fields: F): Struct<F> {
+  return new Struct(cName, fields);
+}
+
+/**
+ * A struct followed by any number of elements, as `struct tc_u32_sel` is by its keys.
+ * @param name what to call the array of elements
+ */
+export function structThenArray<H extends object, HIn extends object, E, EIn, const Name extends string>(
+  header: Fixed<H, HIn>,
+  name: Name,
+  element: Fixed<E, EIn>,
+): Codec<H & { [K in Name]: E[] }, HIn & { readonly [K in Name]?: readonly EIn[] | undefined }> {
+  return {
+    decode: (input, start, end) => {
+      const count = (end - start - header.size) / element.size;
+      if (!Number.isInteger(count) || count < 0) return undefined;
+      const value = header.read(input, start) as H & { [K in Name]: E[] };
+      const first = start + header.size;
+      const elements = Array.from({ length: count }, (_, index) =>
+        element.read(input, first + index * element.size),
+      );
+      return Object.assign(value, { [name]: elements });
+    },
+    encode: (output, value) => {
+      header.write(output, output.reserve(header.size), value);
+      for (const one of value[name] ?? []) element.write(output, output.reserve(element.size), one);
+    },
+  };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

@@ -1,0 +1,382 @@
+import {
+  errno,
+  MessageFlag,
+  type NetworkNamespace,
+  type Readiness,
+  Socket,
+  SystemError,
+} from "@weir/syscall";
+import { type DumpOptions, DumpReader, dumpOf } from "./dump.js";
+import { ControlType, frame, MessageFlags, type MessageView, messageAt } from "./message.js";
+import { type Acknowledgement, NetlinkError, readAcknowledgement, readDone } from "./netlink-error.js";
+import type { NetlinkRequest } from "./request.js";
+import { Input, littleEndian } from "./schema/bytes.js";
+import type { Codec } from "./schema/codec.js";
+import { NetlinkDecodeError } from "./schema/errors.js";
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVTIMEO = 20;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+/** Options of a netlink socket: include/uapi/linux/netlink.h. */
+const SocketOption = {
+  ADD_MEMBERSHIP: 1,
+  DROP_MEMBERSHIP: 2,
+  CAP_ACK: 10,
+  EXT_ACK: 11,
+  GET_STRICT_CHK: 12,
+} as const;
+
+// The kernel's dumps come in pieces of up to 32 KiB (net/netlink/af_netlink.c, netlink_recvmsg).
+const INITIAL_BUFFER = 64 << 10;
+/** No netlink message is larger: a length above it is not believed. */
+const MAX_BUFFER = 64 << 20;
+// What a batch may have unanswered: the acknowledgements (about 1 KiB each) must fit the default receive buffer.
+const BATCH_MESSAGES = 64;
+const BATCH_BYTES = 32 << 10;
+
+/** Families of netlink: include/uapi/linux/netlink.h. */
+export const NetlinkProtocol = {
+  ROUTE: 0,
+  SOCK_DIAG: 4,
+  NETFILTER: 12,
+  KOBJECT_UEVENT: 15,
+  GENERIC: 16,
+} as const;
+
+/** What {@link NetlinkSocket.open} takes. */
+export interface NetlinkSocketOptions {
+  /** The network namespace to speak to, or its path; default the caller's. It stays alive as long as the socket. */
+  readonly netns?: string | NetworkNamespace;
+  /** How long to wait for an answer before giving up, default 10 seconds. The kernel answers at once. */
+  readonly timeoutMs?: number;
+}
+
+/** A message that answers a request, within the socket's buffer: valid during the callback only. */
+export type OnReply = (input: Input, message: MessageView) => void;
+
+/**
+ * A netlink socket of any family. All methods are synchronous.
+ *
+ * One rule for concurrent use: a request made while a dump is still being iterated first reads the rest of that
+ * dump into memory, where the iteration goes on. Nothing is lost, and the kernel never answers EBUSY.
+ */
+export class NetlinkSocket implements Disposable {
+  /** The port (nl_pid) that the kernel gave the socket. */
+  readonly port: number;
+  /** Whether the kernel checks dump requests strictly, and so filters by what they name (Linux 4.20 or later). */
+  readonly strict: boolean;
+  readonly #socket: Socket;
+  #buffer = new Input(new Uint8Array(INITIAL_BUFFER));
+  readonly #head = new Uint8Array(16);
+  #sequence = 1;
+  #dump: DumpReader | undefined;
+
+  private constructor(socket: Socket, port: number, strict: boolean) {
+    this.#socket = socket;
+    this.port = port;
+    this.strict = strict;
+  }
+
+  /**
+   * Opens a socket, with extended acknowledgements and strict checking where the kernel has them.
+   * @param protocol the family, one of {@link NetlinkProtocol}
+   * @throws SystemError EPROTONOSUPPORT where the kernel lacks the family
+   */
+  static open(protocol: number, options: NetlinkSocketOptions = {}): NetlinkSocket {
+    const { netns, timeoutMs = 10_000 } = options;
+    const socket = Socket.open(AF_NETLINK, SOCK_RAW, protocol, {
+      name: "netlink socket",
+      ...(netns === undefined ? {} : { netns }),
+    });
+    try {
+      socket.bind(netlinkAddress());
+      // Connected to the kernel (port 0), the socket takes messages from nobody else: netlink_unicast refuses
+      // other senders with ECONNREFUSED (net/netlink/af_netlink.c, netlink_getsockbyportid).
+      socket.connect(netlinkAddress());
+      const timeout = new BigInt64Array([
+        BigInt(Math.floor(timeoutMs / 1000)),
+        BigInt(timeoutMs % 1000) * 1000n,
+      ]);
+      socket.setOption(SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(timeout.buffer));
+      trySetOption(socket, SocketOption.EXT_ACK);
+      trySetOption(socket, SocketOption.CAP_ACK);
+      const strict = trySetOption(socket, SocketOption.GET_STRICT_CHK);
+      const address = socket.localAddress();
+      const port = new DataView(address.buffer, address.byteOffset).getUint32(4, littleEndian);
+      return new NetlinkSocket(socket, port, strict);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Sends a request that changes something, and waits until the kernel has done it.
+   * @param onReply called with each message that comes before the acknowledgement (with NLM_F_ECHO)
+   * @returns the kernel's warning, where it has one
+   * @throws NetlinkError where the kernel refuses
+   */
+  acknowledge(request: NetlinkRequest, onReply?: OnReply): string | undefined {
+    const sequence = this.#send([request], MessageFlags.ACK);
+    let result: Acknowledgement | undefined;
+    while (!result)
+      this.#eachMessage(request, onReply !== undefined, (input, message) => {
+        if (message.sequence !== sequence) return;
+        if (message.type === ControlType.ERROR) result = readAcknowledgement(input, message);
+        else if (message.type > ControlType.OVERRUN) onReply?.(input, message);
+      });
+    if (result.errno !== 0) throw new NetlinkError({ request, ...result });
+    return result.extended?.message;
+  }
+
+  /**
+   * Sends a request for one object.
+   * @param reply how the answer's body reads
+   * @throws NetlinkError where the kernel refuses, ENOENT or ENODEV where there is no such object
+   */
+  get<Out>(request: NetlinkRequest, reply: Codec<Out, never>): Out {
+    for (;;) {
+      const sequence = this.#send([request], 0);
+      let value: Out | undefined;
+      let result: Acknowledgement | undefined;
+      let truncated = false;
+      while (value === undefined && !result && !truncated)
+        truncated = !this.#eachMessage(request, false, (input, message) => {
+          if (message.sequence !== sequence) return;
+          if (message.type === ControlType.ERROR) result = readAcknowledgement(input, message);
+          else if (message.type > ControlType.OVERRUN) value = decodeBody(reply, input, message);
+        });
+      // Asking again costs nothing but time, and is rarer than peeking at each answer's length would be.
+      if (truncated) continue;
+      if (value !== undefined) return value;
+      throw new NetlinkError({ request, errno: errno.ENOENT as number, ...result });
+    }
+  }
+
+  /**
+   * A table's entries, read as they are iterated; each iteration asks anew. Breaking off early drains the rest.
+   * @param reply how an entry's body reads
+   */
+  dump<Out>(request: NetlinkRequest, reply: Codec<Out, never>, options: DumpOptions = {}): Iterable<Out> {
+    return dumpOf(
+      request,
+      () => this.#startDump(request),
+      (input, message) => decodeBody(reply, input, message),
+      options,
+    );
+  }
+
+  /**
+   * Sends many requests with few system calls. The kernel carries all of them out, in order, also after one failed.
+   * @returns for each request its error, or undefined
+   */
+  batch(requests: readonly NetlinkRequest[]): (NetlinkError | undefined)[] {
+    const results: (NetlinkError | undefined)[] = [];
+    for (let from = 0; from < requests.length; ) {
+      let to = from;
+      for (let size = 0; to < requests.length && to - from < BATCH_MESSAGES && size < BATCH_BYTES; to++)
+        size += (requests[to] as NetlinkRequest).body.length + 16;
+      results.push(...this.#sendPart(requests.slice(from, to)));
+      from = to;
+    }
+    return results;
+  }
+
+  /** Joins a multicast group by its number. Use a socket of its own for that: requests skip over notifications. */
+  join(group: number): void {
+    this.#socket.setOption(SOL_NETLINK, SocketOption.ADD_MEMBERSHIP, group);
+  }
+
+  /** Leaves a multicast group. */
+  leave(group: number): void {
+    this.#socket.setOption(SOL_NETLINK, SocketOption.DROP_MEMBERSHIP, group);
+  }
+
+  /** Asks for a receive buffer of that many bytes, beyond the system's limit where the caller may. */
+  setReceiveBuffer(bytes: number): void {
+    try {
+      this.#socket.setOption(SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+    } catch {
+      this.#socket.setOption(SOL_SOCKET, SO_RCVBUF, bytes);
+    }
+  }
+
+  /**
+   * Reads one datagram of notifications without waiting.
+   * @returns false where nothing is there
+   * @throws SystemError ENOBUFS where the kernel had to drop notifications
+   */
+  receiveNotifications(onMessage: OnReply): boolean {
+    const length = this.#receive(MessageFlag.DONTWAIT, true);
+    if (length === undefined) return false;
+    this.#walk(length, onMessage);
+    return true;
+  }
+
+  /** Calls back when there is something to receive: see `Socket.onReadable` of the syscall package. */
+  onReadable(callback: (error?: SystemError) => void): Readiness {
+    return this.#socket.onReadable(callback);
+  }
+
+  /** Closes the socket; a second call does nothing. */
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #sendPart(requests: readonly NetlinkRequest[]): (NetlinkError | undefined)[] {
+    const first = this.#send(requests, MessageFlags.ACK);
+    const results = new Array<NetlinkError | undefined>(requests.length).fill(undefined);
+    const answered = new Set<number>();
+    while (answered.size < requests.length)
+      this.#eachMessage(requests[0] as NetlinkRequest, false, (input, message) => {
+        const index = (message.sequence - first) >>> 0;
+        const request = requests[index];
+        if (message.type !== ControlType.ERROR || !request) return;
+        const result = readAcknowledgement(input, message);
+        if (result.errno !== 0) results[index] = new NetlinkError({ request, ...result });
+        answered.add(index);
+      });
+    return results;
+  }
+
+  /** Sends requests in one datagram and gives the first one's sequence number. */
+  #send(requests: readonly NetlinkRequest[], flags: number): number {
+    this.#dump?.finish();
+    this.#dump = undefined;
+    const first = this.#sequence;
+    const frames = requests.map((request) => {
+      const sequence = this.#sequence;
+      this.#sequence = (this.#sequence + 1) >>> 0 || 1;
+      return frame(request.type, (request.flags ?? 0) | MessageFlags.REQUEST | flags, sequence, request.body);
+    });
+    const bytes = frames.length === 1 ? (frames[0] as Uint8Array) : concatenate(frames);
+    // A kernel without CAP_ACK repeats the whole request in a refusal.
+    this.#provide(bytes.length + 4096);
+    this.#socket.send(bytes);
+    return first;
+  }
+
+  #startDump(request: NetlinkRequest): DumpReader {
+    const sequence = this.#send([request], MessageFlags.DUMP);
+    const reader = new DumpReader(() => this.#receiveDump(request, sequence));
+    this.#dump = reader;
+    return reader;
+  }
+
+  /** The next piece of a dump, in the socket's buffer. */
+  #receiveDump(request: NetlinkRequest, sequence: number) {
+    for (;;) {
+      const length = this.#receive(0, true);
+      if (length === undefined) throw timedOut(request);
+      let ours = false;
+      let done: Acknowledgement | undefined;
+      let interrupted = false;
+      this.#walk(length, (input, message) => {
+        if (message.sequence !== sequence || message.port !== this.port) return;
+        ours = true;
+        if (message.flags & MessageFlags.DUMP_INTR) interrupted = true;
+        if (message.type === ControlType.DONE) done = readDone(input, message);
+        else if (message.type === ControlType.ERROR) done = readAcknowledgement(input, message);
+      });
+      if (!ours) continue;
+      const end = done as Acknowledgement | undefined;
+      return {
+        input: this.#buffer,
+        length,
+        sequence,
+        interrupted,
+        done: end !== undefined,
+        error: end?.errno ? new NetlinkError({ request, ...end }) : undefined,
+      };
+    }
+  }
+
+  /** Receives a datagram and hands out its messages. @returns false where it was cut off; the buffer has grown then */
+  #eachMessage(request: NetlinkRequest, peek: boolean, onMessage: OnReply): boolean {
+    const length = this.#receive(0, peek);
+    if (length === undefined) throw timedOut(request);
+    if (length > this.#buffer.bytes.length) {
+      this.#provide(length);
+      return false;
+    }
+    this.#walk(length, (input, message) => {
+      if (message.port === this.port) onMessage(input, message);
+    });
+    return true;
+  }
+
+  /** @returns the datagram's length, which exceeds the buffer only without `peek`; undefined where nothing came */
+  #receive(flags: number, peek: boolean): number | undefined {
+    try {
+      if (peek) this.#provide(this.#socket.receive(this.#head, flags | MessageFlag.PEEK | MessageFlag.TRUNC));
+      return this.#socket.receive(this.#buffer.bytes, flags | MessageFlag.TRUNC);
+    } catch (error) {
+      if (error instanceof SystemError && error.errno === errno.EAGAIN) return undefined;
+      throw error;
+    }
+  }
+
+  #walk(length: number, onMessage: OnReply): void {
+    const input = this.#buffer;
+    for (let at = 0; at < length; ) {
+      const message = messageAt(input, at, length);
+      onMessage(input, message);
+      at = message.next;
+    }
+  }
+
+  #provide(length: number): void {
+    if (length <= this.#buffer.bytes.length) return;
+    if (length > MAX_BUFFER) throw new NetlinkDecodeError(`a message claims ${length} bytes`, 0);
+    this.#buffer = new Input(new Uint8Array((length + 0xffff) & ~0xffff));
+  }
+}
+
+function decodeBody<Out>(codec: Codec<Out, never>, input: Input, message: MessageView): Out {
+  const value = codec.decode(input, message.start, message.end, undefined);
+  if (value === undefined)
+    throw new NetlinkDecodeError(
+      `a message of type ${message.type} does not have the declared form`,
+      message.start,
+    );
+  return value;
+}
+
+/** struct sockaddr_nl with port 0: the kernel; when binding, "choose one for me". */
+function netlinkAddress(): Uint8Array {
+  const address = new Uint8Array(12);
+  new DataView(address.buffer).setUint16(0, AF_NETLINK, littleEndian);
+  return address;
+}
+
+function trySetOption(socket: Socket, option: number): boolean {
+  try {
+    socket.setOption(SOL_NETLINK, option, 1);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === errno.ENOPROTOOPT) return false;
+    throw error;
+  }
+}
+
+function timedOut(request: NetlinkRequest): NetlinkError {
+  return new NetlinkError({ request, errno: errno.ETIMEDOUT as number });
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,222 @@
+import { Fd } from "@weir/syscall";
+import type { Input } from "../schema/bytes.js";
+import type { Decoded, Encodable } from "../schema/codec.js";
+import { NetlinkEncodeError } from "../schema/errors.js";
+import { attributePayload } from "../schema/tlv.js";
+import type { Action, ActionInput } from "./action.js";
+import {
+  etherProtocol,
+  type etherProtocol as etherProtocolCodec,
+  filterMessage,
+  type u32Filter,
+} from "./filter-schema.js";
+import { type Handle, parseHandle } from "./handle.js";
+import { tcmsg } from "./tc-schema.js";
+
+/** A protocol by its name or number, as etherProtocol has them. */
+export type EtherProtocol = Decoded<typeof etherProtocolCodec>;
+
+/** What the bpf classifier reports. */
+export interface BpfFilterOptions {
+  /** The program's id. */
+  readonly id: number | undefined;
+  /** The program's tag, in hexadecimal. */
+  readonly tag: string | undefined;
+  readonly name: string | undefined;
+  /** What the program finds in `skb->tc_classid`, and where a classful qdisc puts the packet. */
+  readonly classid: number | undefined;
+  /** Whether the program's result is the verdict (TCA_BPF_FLAG_ACT_DIRECT). */
+  readonly directAction: boolean;
+  readonly actions: readonly Action[];
+}
+
+/** What the bpf classifier takes. */
+export interface BpfFilterInput {
+  /** A loaded program of type SCHED_CLS, open at least until the call returns. */
+  readonly fd: number | Fd;
+  /** A name to show, 255 bytes at most; a filter without one cannot be told from others. */
+  readonly name?: string | undefined;
+  /** A class handle, or any number for the program to find in `skb->tc_classid`. */
+  readonly classid?: Handle | undefined;
+  /** Whether the program's result is the verdict; default true, as nearly every program wants it. */
+  readonly directAction?: boolean | undefined;
+  readonly actions?: readonly ActionInput[] | undefined;
+}
+
+type U32Wire = Decoded<typeof u32Filter>;
+
+/** What the u32 classifier reports. */
+export interface U32FilterOptions extends Omit<U32Wire, "actions"> {
+  readonly actions: readonly Action[];
+}
+
+/** What the u32 classifier takes. */
+export interface U32FilterInput {
+  readonly classid?: Handle | undefined;
+  /** All of the keys must match; none at all matches every packet. */
+  readonly keys?:
+    | readonly {
+        /** Which bits to compare. */
+        readonly mask: number;
+        readonly value: number;
+        /** Bytes from the start of the network header. */
+        readonly offset: number;
+        readonly offsetMask?: number | undefined;
+      }[]
+    | undefined;
+  readonly actions?: readonly ActionInput[] | undefined;
+}
+
+/** What the matchall classifier reports. */
+export interface MatchallFilterOptions {
+  readonly classid: number | undefined;
+  readonly actions: readonly Action[];
+}
+/** What the matchall classifier takes. */
+export interface MatchallFilterInput {
+  readonly classid?: Handle | undefined;
+  readonly actions?: readonly ActionInput[] | undefined;
+}
+
+/** What each kind of filter reports. */
+export interface FilterOptionsByKind {
+  bpf: BpfFilterOptions;
+  matchall: MatchallFilterOptions;
+  u32: U32FilterOptions;
+}
+/** What each kind of filter takes. */
+export interface FilterOptionsInputByKind {
+  bpf: BpfFilterInput;
+  matchall: MatchallFilterInput;
+  u32: U32FilterInput;
+}
+/** The kinds of filter whose options are typed. */
+export type FilterKind = keyof FilterOptionsByKind;
+
+/** A filter, as the kernel describes it. */
+export interface Filter<K extends string = string> {
+  /** The device. */
+  readonly index: number;
+  readonly kind: K;
+  /** Where it hangs: 0xfffffff3 is clsact's egress side, 0xfffffff2 its ingress side. */
+  readonly parent: number;
+  /** Its number among the filters of its priority; 0 stands for the priority itself. */
+  readonly handle: number;
+  /** Lower ones run first (tc's "pref"). */
+  readonly priority: number;
+  readonly protocol: EtherProtocol;
+  readonly chain: number;
+  readonly options:
+    | (K extends FilterKind ? FilterOptionsByKind[K] : FilterOptionsByKind[FilterKind] | Uint8Array)
+    | undefined;
+  /** The options as the kernel sent them. */
+  readonly rawOptions: Uint8Array | undefined;
+}
+
+/** Whether a filter is of a kind: its `options` are typed then. */
+export function isFilterKind<K extends FilterKind>(filter: Filter, kind: K): filter is Filter<K> {
+  return filter.kind === kind && filter.options !== undefined && !(filter.options instanceof Uint8Array);
+}
+
+const TCA_OPTIONS = 2;
+
+/** How an answer about filters reads. */
+export const filterReply = {
+  decode: (input: Input, start: number, end: number): Filter | undefined => {
+    const wire = filterMessage.decode(input, start, end);
+    return wire && filterOf(wire, attributePayload(input, start + tcmsg.size, end, TCA_OPTIONS));
+  },
+  encode: () => {
+    throw new NetlinkEncodeError("answers are only read");
+  },
+};
+
+function filterOf(wire: Decoded<typeof filterMessage>, rawOptions: Uint8Array | undefined): Filter {
+  const { header, attributes } = wire;
+  const { kind = "", options } = attributes;
+  return {
+    index: header.index,
+    kind,
+    parent: header.parent,
+    handle: header.handle,
+    priority: header.info >>> 16,
+    protocol: protocolName(header.info & 0xffff),
+    chain: attributes.chain ?? 0,
+    options: options instanceof Uint8Array ? options : optionsFromWire(kind, options),
+    rawOptions,
+  };
+}
+
+type WireOptions = Exclude<Decoded<typeof filterMessage>["attributes"]["options"], Uint8Array | undefined>;
+
+function optionsFromWire(kind: string, options: WireOptions | undefined): Filter["options"] {
+  if (!options) return undefined;
+  const actions = options.actions ?? [];
+  if (kind === "bpf") {
+    const { id, tag, name, classid, flags } = options as Extract<WireOptions, { id?: number }>;
+    return { id, tag, name, classid, directAction: flags?.includes("directAction") ?? false, actions };
+  }
+  if (kind === "u32") return { ...(options as U32Wire), actions };
+  return { classid: options.classid, actions };
+}
+
+/** A kind's options as the kernel takes them. */
+export function filterOptionsToWire(
+  kind: string,
+  options: unknown,
+): Encodable<typeof filterMessage.attributes>["options"] {
+  if (options === undefined) return undefined;
+  if (kind === "bpf") {
+    const { fd, name, classid, directAction = true, actions } = options as BpfFilterInput;
+    return {
+      actions,
+      classid: classOf(classid),
+      fd: fd instanceof Fd ? fd.number : fd,
+      name,
+      flags: directAction ? ["directAction"] : undefined,
+    };
+  }
+  if (kind === "u32") {
+    const { classid, keys, actions } = options as U32FilterInput;
+    // A selector needs a key: one with an empty mask matches everything ("match u32 0 0").
+    const some = keys?.length ? keys : [{ mask: 0, value: 0, offset: 0 }];
+    return {
+      classid: classOf(classid),
+      selector: { flags: ["terminal"], keyCount: some.length, keys: some },
+      actions,
+    };
+  }
+  if (kind === "matchall") {
+    const { classid, actions } = options as MatchallFilterInput;
+    return { classid: classOf(classid), actions };
+  }
+  throw new NetlinkEncodeError(`options of ${kind} filters must be given as rawOptions`);
+}
+
+/** The upper and lower half of tcm_info: priority, and protocol in network byte order. */
+export function filterInfo(priority: number, protocol: EtherProtocol): number {
+  if (!Number.isInteger(priority) || priority < 0 || priority > 0xffff)
+    throw new NetlinkEncodeError(`${priority} is not a priority from 0 to 65535`);
+  const number = typeof protocol === "number" ? protocol : etherProtocol.names[protocol];
+  if (number === undefined || !Number.isInteger(number) || number < 0 || number > 0xffff)
+    throw new NetlinkEncodeError(`"${protocol}" is not a protocol`);
+  return priority * 0x10000 + networkOrder(number);
+}
+
+function protocolName(wire: number): EtherProtocol {
+  const number = networkOrder(wire);
+  for (const [name, value] of Object.entries(etherProtocol.names))
+    if (value === number) return name as EtherProtocol;
+  return number;
+}
+
+/** htons(3) and back. */
+function networkOrder(value: number): number {
+  const bytes = new Uint8Array(2);
+  new DataView(bytes.buffer).setUint16(0, value, false);
+  return new Uint16Array(bytes.buffer)[0] as number;
+}
+
+function classOf(classid: Handle | undefined): number | undefined {
+  return classid === undefined ? undefined : parseHandle(classid);
+}

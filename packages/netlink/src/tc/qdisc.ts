@@ -1,0 +1,128 @@
+import type { Input } from "../schema/bytes.js";
+import type { Decoded, Encodable } from "../schema/codec.js";
+import { NetlinkEncodeError } from "../schema/errors.js";
+import { attributePayload } from "../schema/tlv.js";
+import type { FqOptions, FqOptionsInput, prioQopt } from "./fq.js";
+import { TcHandle } from "./handle.js";
+import { type HtbOptions, type HtbOptionsInput, htbFromWire, htbToWire } from "./htb.js";
+import { statsOf, type TcStats, type XstatsOf } from "./stats.js";
+import { type TbfOptions, type TbfOptionsInput, tbfFromWire, tbfToWire } from "./tbf.js";
+import { type fifoQopt, type qdiscKinds, qdiscMessage, tcmsg } from "./tc-schema.js";
+
+/** What each kind of qdisc reports. */
+export interface QdiscOptionsByKind {
+  bfifo: Decoded<typeof fifoQopt>;
+  fq: FqOptions;
+  htb: HtbOptions;
+  pfifo: Decoded<typeof fifoQopt>;
+  pfifo_fast: Decoded<typeof prioQopt>;
+  pfifo_head_drop: Decoded<typeof fifoQopt>;
+  prio: Decoded<typeof prioQopt>;
+  tbf: TbfOptions;
+}
+
+/** What each kind of qdisc takes. */
+export interface QdiscOptionsInputByKind {
+  bfifo: Encodable<typeof fifoQopt>;
+  fq: FqOptionsInput;
+  htb: HtbOptionsInput;
+  pfifo: Encodable<typeof fifoQopt>;
+  pfifo_head_drop: Encodable<typeof fifoQopt>;
+  prio: Encodable<typeof prioQopt>;
+  tbf: TbfOptionsInput;
+}
+
+/** The kinds of qdisc whose options are typed. */
+export type QdiscKind = keyof QdiscOptionsByKind;
+
+/** Counters particular to a kind. */
+export interface QdiscXstatsByKind {
+  fq: XstatsOf<"fq">;
+}
+
+/** A qdisc, as the kernel describes it. */
+export interface Qdisc<K extends string = string> {
+  /** The device. */
+  readonly index: number;
+  readonly kind: K;
+  /** Its own handle: 0x10000 is "1:", 0 that of a default qdisc. See `formatHandle`. */
+  readonly handle: number;
+  /** Where it hangs: 0xffffffff is the root, 0xfffffff1 clsact, otherwise a class. */
+  readonly parent: number;
+  /** The kind's parameters; bytes where the kind is not known here, undefined where it has none. */
+  readonly options:
+    | (K extends QdiscKind ? QdiscOptionsByKind[K] : QdiscOptionsByKind[QdiscKind] | Uint8Array)
+    | undefined;
+  /** The parameters as the kernel sent them: good for giving them back with `replace`. */
+  readonly rawOptions: Uint8Array | undefined;
+  readonly stats: TcStats | undefined;
+  /** Counters particular to the kind; bytes where the kind is not known here. */
+  readonly xstats:
+    | (K extends keyof QdiscXstatsByKind ? QdiscXstatsByKind[K] : QdiscXstatsByKind["fq"] | Uint8Array)
+    | undefined;
+  /** How many queues or classes share the qdisc. */
+  readonly references: number;
+  /** The block of filters that devices share on ingress, where there is one. */
+  readonly ingressBlock: number | undefined;
+  readonly egressBlock: number | undefined;
+}
+
+/** Whether a qdisc is of a kind: its `options` are typed then. */
+export function isQdiscKind<K extends QdiscKind>(qdisc: Qdisc, kind: K): qdisc is Qdisc<K> {
+  return qdisc.kind === kind && !(qdisc.options instanceof Uint8Array);
+}
+
+const TCA_OPTIONS = 2;
+
+/** How an answer about qdiscs reads. */
+export const qdiscReply = {
+  decode: (input: Input, start: number, end: number): Qdisc | undefined => {
+    const wire = qdiscMessage.decode(input, start, end);
+    return wire && qdiscOf(wire, attributePayload(input, start + tcmsg.size, end, TCA_OPTIONS));
+  },
+  encode: () => {
+    throw new NetlinkEncodeError("answers are only read");
+  },
+};
+
+function qdiscOf(wire: Decoded<typeof qdiscMessage>, rawOptions: Uint8Array | undefined): Qdisc {
+  const { header, attributes } = wire;
+  const { kind = "", options } = attributes;
+  return {
+    index: header.index,
+    kind,
+    handle: header.handle,
+    parent: header.parent,
+    options: optionsFromWire(kind, options),
+    rawOptions,
+    stats: statsOf(attributes.stats2),
+    xstats: (attributes.stats2?.app ?? attributes.xstats) as Qdisc["xstats"],
+    references: header.info,
+    ingressBlock: attributes.ingressBlock,
+    egressBlock: attributes.egressBlock,
+  };
+}
+
+type WireOptions = NonNullable<Decoded<typeof qdiscMessage>["attributes"]["options"]>;
+
+function optionsFromWire(kind: string, options: WireOptions | undefined): Qdisc["options"] {
+  if (options === undefined || options instanceof Uint8Array) return options;
+  if (kind === "tbf") return tbfFromWire(options as Decoded<(typeof qdiscKinds)["tbf"]>);
+  if (kind === "htb") return htbFromWire(options as Decoded<(typeof qdiscKinds)["htb"]>);
+  return options as Qdisc["options"];
+}
+
+/** A kind's parameters as the kernel takes them. */
+export function optionsToWire(
+  kind: string,
+  options: unknown,
+): Encodable<typeof qdiscMessage.attributes>["options"] {
+  if (kind === "tbf" && options !== undefined) return tbfToWire(options as TbfOptionsInput);
+  if (kind === "htb") return htbToWire((options ?? {}) as HtbOptionsInput);
+  return options as Uint8Array | undefined;
+}
+
+/** The handle that a kind has where none is asked for. */
+export function defaultHandle(kind: string): number {
+  return kind === "clsact" || kind === "ingress" ? TcHandle.CLSACT_QDISC : TcHandle.UNSPEC;
+}
