@@ -1,8 +1,9 @@
 // Builds the executable that is installed on nodes: `node scripts/bundle.mjs [FOLDER]` (default: bundle).
 //
 //   weir         a POSIX shell launcher, the CNI plugin's executable
-//   weir.cjs     everything in one file
-//   koffi.node   koffi's addon for this machine, which weir.cjs loads from beside itself
+//   weir.cjs     the plugin in one file
+//   cli.cjs      the command line, which weir.cjs loads when CNI_COMMAND is not set; parsing it would add 2 ms to ADD
+//   koffi.node   koffi's addon for this machine, which the two above load from beside themselves
 //   LICENSES.txt what the files above are made of
 //
 // Run `tsc -b packages/cni-plugin` first: it is the compiled code that is bundled.
@@ -21,11 +22,11 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const entry = join(root, "dist/main.js");
+const dist = join(root, "dist");
 const folder = resolve(process.argv[2] ?? join(root, "bundle"));
 
-if (!existsSync(entry)) {
-  console.error(`${entry} is missing: run \`npx tsc -b packages/cni-plugin\` first`);
+if (!existsSync(join(dist, "main.js"))) {
+  console.error(`${dist}/main.js is missing: run \`npx tsc -b packages/cni-plugin\` first`);
   process.exit(1);
 }
 mkdirSync(folder, { recursive: true });
@@ -67,26 +68,41 @@ const koffiShim = {
   },
 };
 
-const result = await build({
-  entryPoints: [entry],
-  outfile: join(folder, "weir.cjs.tmp"),
-  bundle: true,
-  platform: "node",
-  format: "cjs",
-  target: "node20",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: "none",
-  metafile: true,
-  // import.meta.url as if the bundle were dist/main.js of a package that lies where the bundle does.
-  define: { "import.meta.url": "importMetaUrl" },
-  banner: {
-    js: 'const importMetaUrl=require("node:url").pathToFileURL(require("node:path").join(__dirname,"dist/main.js")).href;',
+/** The command line stays out of the plugin's file. */
+const separateCli = {
+  name: "separate-cli",
+  setup(builder) {
+    builder.onResolve({ filter: /\/cli\/run\.js$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./cli.cjs", external: true } : undefined,
+    );
   },
-  logOverride: { "empty-import-meta": "error" },
-  plugins: [koffiShim],
-  logLevel: "warning",
-});
+};
+
+await bundle("main.js", "weir.cjs", [koffiShim, separateCli]);
+await bundle("cli/run.js", "cli.cjs", [koffiShim]);
+
+async function bundle(entry, name, plugins) {
+  const result = await build({
+    entryPoints: [join(dist, entry)],
+    write: false,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    target: "node20",
+    // Dynamic imports become require, lazily.
+    supported: { "dynamic-import": false },
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "none",
+    // A CJS file has no import.meta; what lies beside a module could not be found from inside a bundle anyway.
+    logOverride: { "empty-import-meta": "error" },
+    plugins,
+    logLevel: "warning",
+  });
+  const [{ contents }] = result.outputFiles;
+  place(name, (path) => writeFileSync(path, contents), 0o644);
+  console.log(`${name}: ${Math.round(contents.length / 1024)} KiB`);
+}
 
 if (!koffiFolder) throw new Error("nothing in the bundle imports koffi any more: the shim is of no use");
 const addonPackage = `@koromix/koffi-linux-${process.arch}`;
@@ -98,12 +114,8 @@ place(
   0o755,
 );
 place("LICENSES.txt", (path) => writeFileSync(path, licences()), 0o644);
-chmodSync(join(folder, "weir.cjs.tmp"), 0o644);
-renameSync(join(folder, "weir.cjs.tmp"), join(folder, "weir.cjs"));
 place("weir", (path) => copyFileSync(join(root, "scripts/launcher.sh"), path), 0o755);
-
-const [output] = Object.values(result.metafile.outputs);
-console.log(`${folder}: weir.cjs has ${Math.round(output.bytes / 1024)} KiB`);
+console.log(`in ${folder}`);
 
 /** Files are renamed into place, so that a runtime never starts half a plugin. */
 function place(name, write, mode) {
@@ -118,7 +130,7 @@ function licences() {
   const parts = [
     ["weir", join(root, "LICENSE")],
     ["koffi (koffi.node)", join(koffiFolder, "LICENSE.txt")],
-    ["commander (in weir.cjs)", join(commander, "LICENSE")],
+    ["commander (in cli.cjs)", join(commander, "LICENSE")],
   ];
   return parts.map(([name, path]) => `==== ${name}\n\n${readFileSync(path, "utf8").trim()}\n`).join("\n");
 }
