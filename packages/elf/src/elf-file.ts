@@ -21,6 +21,7 @@ export class ElfFile {
   readonly #reader: Reader;
   readonly #symbolTables = new Map<ElfSection, readonly ElfSymbol[]>();
   #symbols: readonly ElfSymbol[] | undefined;
+  #tablesByTarget: Map<number, ElfSection[]> | undefined;
 
   private constructor(bytes: Uint8Array) {
     const { header, reader } = readHeader(bytes);
@@ -69,13 +70,9 @@ export class ElfFile {
    * is itself of type REL or RELA, its own entries. Throws {@link ElfError}.
    */
   relocations(section: ElfSection): ElfRelocation[] {
-    const own = section.type === SectionType.REL || section.type === SectionType.RELA;
-    const tables = own
+    const tables = isRelocationTable(section)
       ? [section]
-      : this.sections.filter(
-          ({ type, info }) =>
-            (type === SectionType.REL || type === SectionType.RELA) && info === section.index,
-        );
+      : (this.#relocationTables().get(section.index) ?? []);
     return tables.flatMap((table) => {
       // A link of 0 means that no entry has a symbol (static executables' .rela.plt).
       const symbols = this.sections[table.link];
@@ -87,4 +84,20 @@ export class ElfFile {
       );
     });
   }
+
+  // Grouped once: a file may have as many sections as it has room for headers, and a caller may ask for each.
+  #relocationTables(): Map<number, ElfSection[]> {
+    if (this.#tablesByTarget) return this.#tablesByTarget;
+    this.#tablesByTarget = new Map();
+    for (const table of this.sections.filter(isRelocationTable)) {
+      const known = this.#tablesByTarget.get(table.info);
+      if (known) known.push(table);
+      else this.#tablesByTarget.set(table.info, [table]);
+    }
+    return this.#tablesByTarget;
+  }
+}
+
+function isRelocationTable({ type }: ElfSection): boolean {
+  return type === SectionType.REL || type === SectionType.RELA;
 }
