@@ -1,1 +1,38 @@
-export {};
+export { Btf } from "./btf/btf.js";
+export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
+export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
+export type { BtfExt, ExtRecords } from "./btf/ext.js";
+export type { BtfLinkage, BtfMember, BtfSectionEntry, BtfType, BtfTypeOf } from "./btf/types.js";
+export { features } from "./features/probe.js";
+export { BpfLink, type LinkInfo } from "./kernel/link.js";
+export type { LoadOptions } from "./kernel/load.js";
+export { LoadedObject } from "./kernel/loaded-object.js";
+export { BpfMap, type MapCodecs, type MapCreateOptions, type MapInfo } from "./kernel/map.js";
+export { type MapDifference, MapMismatchError } from "./kernel/map-mismatch.js";
+export {
+  BpfProgram,
+  type ProgramInfo,
+  type TcxOptions,
+  type TestRunOptions,
+  type TestRunResult,
+} from "./kernel/program.js";
+export type { InfoRecords, ProgramLoadOptions } from "./kernel/program-load.js";
+export type { GetOptions, RawMap, SetOptions } from "./kernel/raw-map.js";
+export { decodeSkbContext, encodeSkbContext, type SkbContext } from "./kernel/skb-context.js";
+export { VerifierError } from "./kernel/verifier-error.js";
+export { type SectionKind, sectionKind } from "./names/sections.js";
+export {
+  type AttachType,
+  type LinkType,
+  MapFlag,
+  type MapType,
+  ProgramFlag,
+  type ProgramType,
+} from "./names/tables.js";
+export { BpfObject } from "./object/bpf-object.js";
+export type { DataSection } from "./object/data-section.js";
+export { BpfObjectError, type BpfObjectErrorCode } from "./object/error.js";
+export type { BpfFunction, Reference } from "./object/function.js";
+export type { MapSpec } from "./object/map-spec.js";
+export type { ProgramSpec } from "./object/program-spec.js";
+export type { VariableSpec } from "./object/variable.js";

@@ -1,0 +1,242 @@
+import {
+  type ElfFile,
+  type ElfRelocation,
+  type ElfSection,
+  SectionFlag,
+  SectionType,
+  SymbolBinding,
+  SymbolType,
+  SymbolVisibility,
+} from "@weir/elf";
+import { BpfObjectError } from "./error.js";
+import { type BpfFunction, INSTRUCTION_SIZE, type Reference } from "./function.js";
+import type { MapSpec } from "./map-spec.js";
+
+/** R_BPF_64_64 and R_BPF_64_32 (llvm's ELFRelocs/BPF.def): a 64-bit load, a call. */
+const R_BPF_64_64 = 1;
+const R_BPF_64_32 = 10;
+/** `BPF_LD | BPF_IMM | BPF_DW` and `BPF_JMP | BPF_CALL`. */
+const LOAD_64 = 0x18;
+const CALL = 0x85;
+const PSEUDO_CALL = 1;
+
+/** Where relocations may point besides functions. */
+export interface Targets {
+  /** Index of `.maps`, or -1. */
+  readonly mapsSection: number;
+  /** The maps by their offset in `.maps`. */
+  readonly mapsByOffset: ReadonlyMap<number, MapSpec>;
+  /** The maps of data sections by section index. */
+  readonly dataMaps: ReadonlyMap<number, MapSpec>;
+}
+
+/** Finds all functions and what their instructions refer to. Throws {@link BpfObjectError}. */
+export function readFunctions(elf: ElfFile, targets: Targets): BpfFunction[] {
+  const bySection = new Map<number, BpfFunction[]>();
+  for (const [section, symbols] of functionSymbols(elf)) {
+    bySection.set(section.index, symbols.length === 0 ? [] : splitSection(section, symbols));
+  }
+  const reader = new ReferenceReader(elf, targets, bySection);
+  for (const [index, functions] of bySection) {
+    if (functions.length > 0) reader.readSection(elf.sections[index]!, functions);
+  }
+  return [...bySection.values()].flat();
+}
+
+interface FunctionSymbol {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly global: boolean;
+  readonly hidden: boolean;
+}
+
+function functionSymbols(elf: ElfFile): Map<ElfSection, FunctionSymbol[]> {
+  const found = new Map<ElfSection, FunctionSymbol[]>();
+  for (const symbol of elf.symbols) {
+    const { section } = symbol;
+    if (symbol.type !== SymbolType.FUNC || !section || !isCode(section)) continue;
+    const function_: FunctionSymbol = {
+      name: symbol.name,
+      offset: sectionOffset(symbol.value, section),
+      size: sectionOffset(symbol.size, section),
+      global: symbol.binding !== SymbolBinding.LOCAL,
+      hidden:
+        symbol.visibility === SymbolVisibility.HIDDEN || symbol.visibility === SymbolVisibility.INTERNAL,
+    };
+    const known = found.get(section);
+    if (known) known.push(function_);
+    else found.set(section, [function_]);
+  }
+  return found;
+}
+
+function isCode(section: ElfSection): boolean {
+  return section.type === SectionType.PROGBITS && (section.flags & SectionFlag.EXECINSTR) !== 0;
+}
+
+function splitSection(section: ElfSection, symbols: FunctionSymbol[]): BpfFunction[] {
+  symbols.sort((a, b) => a.offset - b.offset);
+  const functions: BpfFunction[] = [];
+  const { data } = section;
+  let end = 0;
+  symbols.forEach((symbol, i) => {
+    const next = symbols[i + 1]?.offset ?? section.size;
+    const size = symbol.size || next - symbol.offset;
+    const where = `function "${symbol.name}" of section ${section.name}`;
+    if (symbol.offset < end) throw new BpfObjectError("BPF_FUNCTION", `${where} overlaps the one before it`);
+    if (size === 0 || symbol.offset % INSTRUCTION_SIZE !== 0 || size % INSTRUCTION_SIZE !== 0) {
+      throw new BpfObjectError("BPF_FUNCTION", `${where} does not consist of whole instructions`);
+    }
+    end = symbol.offset + size;
+    if (end > section.size) throw new BpfObjectError("BPF_FUNCTION", `${where} ends outside its section`);
+    functions.push({
+      name: symbol.name,
+      section: section.name,
+      sectionIndex: section.index,
+      start: symbol.offset / INSTRUCTION_SIZE,
+      code: data.subarray(symbol.offset, end),
+      global: symbol.global,
+      hidden: symbol.global && symbol.hidden,
+      references: [],
+    });
+  });
+  return functions;
+}
+
+/** A symbol's value or size, as a number that can be an offset into the section. */
+function sectionOffset(value: bigint, section: ElfSection): number {
+  if (value > BigInt(section.size)) {
+    throw new BpfObjectError(
+      "BPF_OBJECT",
+      `a symbol of section ${section.name} lies at ${value}, outside its ${section.size} bytes`,
+    );
+  }
+  return Number(value);
+}
+
+/** Fills in the references of functions, section by section. */
+class ReferenceReader {
+  readonly #elf: ElfFile;
+  readonly #targets: Targets;
+  readonly #functions: ReadonlyMap<number, BpfFunction[]>;
+
+  constructor(elf: ElfFile, targets: Targets, functions: ReadonlyMap<number, BpfFunction[]>) {
+    this.#elf = elf;
+    this.#targets = targets;
+    this.#functions = functions;
+  }
+
+  readSection(section: ElfSection, functions: BpfFunction[]): void {
+    const relocations = new Map<number, ElfRelocation>();
+    for (const relocation of this.#elf.relocations(section)) {
+      const offset = sectionOffset(relocation.offset, section);
+      if (offset % INSTRUCTION_SIZE !== 0) {
+        throw new BpfObjectError(
+          "BPF_RELOCATION",
+          `a relocation of section ${section.name} points into an instruction, at byte ${offset}`,
+        );
+      }
+      relocations.set(offset / INSTRUCTION_SIZE, relocation);
+    }
+    for (const function_ of functions) this.#readFunction(function_, relocations);
+  }
+
+  #readFunction(function_: BpfFunction, relocations: Map<number, ElfRelocation>): void {
+    const { code } = function_;
+    const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
+    const count = code.length / INSTRUCTION_SIZE;
+    for (let at = 0; at < count; at++) {
+      const opcode = code[at * INSTRUCTION_SIZE]!;
+      if (opcode === LOAD_64 && at + 1 >= count) {
+        throw new BpfObjectError("BPF_FUNCTION", `function "${function_.name}" ends within a 64-bit load`);
+      }
+      const relocation = relocations.get(function_.start + at);
+      if (relocation) function_.references.push(this.#relocated(function_, at, view, relocation));
+      else if (opcode === CALL && this.#sourceRegister(code, at) === PSEUDO_CALL) {
+        const imm = view.getInt32(at * INSTRUCTION_SIZE + 4, this.#elf.header.littleEndian);
+        const target = this.#functionAt(function_, function_.sectionIndex, function_.start + at + imm + 1);
+        function_.references.push({ at, kind: "call", target });
+      }
+      if (opcode === LOAD_64) at++;
+    }
+  }
+
+  #relocated(function_: BpfFunction, at: number, view: DataView, relocation: ElfRelocation): Reference {
+    const opcode = function_.code[at * INSTRUCTION_SIZE]!;
+    const imm = view.getInt32(at * INSTRUCTION_SIZE + 4, this.#elf.header.littleEndian);
+    const { symbol, type } = relocation;
+    const where = `instruction ${at} of function "${function_.name}"`;
+    if (!symbol) throw new BpfObjectError("BPF_RELOCATION", `the relocation of ${where} names no symbol`);
+    const isLoad = type === R_BPF_64_64 && opcode === LOAD_64;
+    const isCall = type === R_BPF_64_32 && opcode === CALL;
+    if (!isLoad && !isCall) {
+      throw new BpfObjectError(
+        "BPF_RELOCATION",
+        `${where} (opcode 0x${opcode.toString(16)}) cannot have a relocation of type ${type}`,
+      );
+    }
+    const { section } = symbol;
+    if (!section) return { at, kind: "extern", name: symbol.name };
+    const value = sectionOffset(symbol.value, section);
+    if (isCall) {
+      const target = this.#functionAt(function_, section.index, value / INSTRUCTION_SIZE + imm + 1);
+      return { at, kind: "call", target };
+    }
+    const offset = value + imm;
+    if (section.index === this.#targets.mapsSection) {
+      const map = this.#targets.mapsByOffset.get(offset);
+      if (!map)
+        throw new BpfObjectError(
+          "BPF_RELOCATION",
+          `${where} refers to byte ${offset} of .maps, where no map begins`,
+        );
+      return { at, kind: "map", map };
+    }
+    const data = this.#targets.dataMaps.get(section.index);
+    if (data) {
+      if (offset < 0 || offset > section.size) {
+        throw new BpfObjectError(
+          "BPF_RELOCATION",
+          `${where} refers to byte ${offset} of ${section.name}, outside its ${section.size}`,
+        );
+      }
+      return { at, kind: "map_value", map: data, offset };
+    }
+    if (isCode(section)) {
+      return {
+        at,
+        kind: "function_address",
+        target: this.#functionAt(function_, section.index, offset / INSTRUCTION_SIZE),
+      };
+    }
+    const legacy =
+      section.name === "maps" ? '; maps without BTF (a section named "maps") are not supported yet' : "";
+    throw new BpfObjectError(
+      "BPF_RELOCATION",
+      `${where} refers to section ${section.name}, which is neither code, data nor maps${legacy}`,
+    );
+  }
+
+  #sourceRegister(code: Uint8Array, at: number): number {
+    const registers = code[at * INSTRUCTION_SIZE + 1]!;
+    return this.#elf.header.littleEndian ? registers >> 4 : registers & 0xf;
+  }
+
+  #functionAt(caller: BpfFunction, sectionIndex: number, start: number): BpfFunction {
+    const functions = this.#functions.get(sectionIndex) ?? [];
+    let [low, high] = [0, functions.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (functions[middle]!.start < start) low = middle + 1;
+      else high = middle;
+    }
+    const found = functions[low];
+    if (found?.start === start) return found;
+    const section = this.#elf.sections[sectionIndex]?.name;
+    throw new BpfObjectError(
+      "BPF_RELOCATION",
+      `function "${caller.name}" refers to instruction ${start} of section ${section}, where no function begins`,
+    );
+  }
+}

@@ -1,0 +1,149 @@
+import type { Btf } from "../btf/btf.js";
+import type { BtfMember, BtfTypeOf } from "../btf/types.js";
+import { mapTypeTable } from "../names/tables.js";
+import { BpfObjectError } from "./error.js";
+import { MapSpec } from "./map-spec.js";
+
+/** LIBBPF_PIN_BY_NAME of bpf_helpers.h. */
+const PIN_BY_NAME = 1;
+/** Far more members than there are to know. */
+const MAX_MEMBERS = 64;
+
+/**
+ * Reads the definition of one map in `.maps`: a struct whose members encode numbers as the length of an array that
+ * they point to (`__uint`) and types as what they point to (`__type`). See Documentation/bpf/libbpf in the kernel's
+ * tree and parse_btf_map_def of libbpf. Throws {@link BpfObjectError}.
+ */
+export function readMapDefinition(btf: Btf, name: string, typeId: number): MapSpec {
+  return readStruct(btf, name, typeId, false);
+}
+
+function readStruct(btf: Btf, name: string, typeId: number, inner: boolean): MapSpec {
+  const type = btf.resolve(typeId);
+  if (type.kind !== "struct") throw problem(name, `is defined by a ${type.kind}, not a struct`);
+  if (type.members.length > MAX_MEMBERS) throw problem(name, `is defined by ${type.members.length} members`);
+  const definition = new Definition(btf, name, type);
+
+  const typeNumber = definition.number("type");
+  if (typeNumber === undefined) throw problem(name, "has no type");
+  const mapType = mapTypeTable.name(typeNumber);
+  if (!mapType || mapType === "unspec") throw problem(name, `has the unknown type ${typeNumber}`);
+  const key = definition.type("key");
+  const value = definition.type("value");
+  const spec = new MapSpec(
+    {
+      name,
+      type: mapType,
+      keySize: definition.size("key_size", key),
+      valueSize: definition.size("value_size", value),
+      maxEntries: definition.number("max_entries") ?? 0,
+      flags: definition.number("map_flags") ?? 0,
+    },
+    { btf, key, value },
+  );
+  spec.mapExtra = definition.wideNumber("map_extra") ?? 0n;
+  spec.numaNode = definition.number("numa_node");
+  const pinning = definition.number("pinning") ?? 0;
+  if (pinning !== 0 && pinning !== PIN_BY_NAME) throw problem(name, `has the unknown pinning ${pinning}`);
+  spec.pinning = pinning === PIN_BY_NAME ? "by_name" : "none";
+  readValues(btf, spec, definition, inner);
+  definition.refuseRest();
+  return spec;
+}
+
+// `__array(values, X)`: X is a struct that defines the inner map, or a function type for a program array.
+function readValues(btf: Btf, spec: MapSpec, definition: Definition, inner: boolean): void {
+  const elements = definition.elements("values");
+  if (elements === undefined) return;
+  if (inner) throw problem(spec.name, "is a map in a map in a map");
+  const pointer = btf.resolve(elements);
+  const target = pointer.kind === "ptr" ? btf.resolve(pointer.type) : pointer;
+  if (spec.type === "array_of_maps" || spec.type === "hash_of_maps") {
+    spec.innerMap = readStruct(btf, `${spec.name}.inner`, target.id, true);
+    spec.contents = "maps";
+  } else if (spec.type === "prog_array" && target.kind === "func_proto") {
+    spec.contents = "programs";
+  } else {
+    throw problem(spec.name, `has values, which a map of type ${spec.type} cannot have`);
+  }
+  // The kernel stores descriptors as 32-bit ids in both.
+  spec.valueSize ||= 4;
+}
+
+/** The members of a map's defining struct; whatever nobody asks for is an error, as a typing mistake would be. */
+class Definition {
+  readonly #btf: Btf;
+  readonly #map: string;
+  readonly #members: Map<string, BtfMember>;
+
+  constructor(btf: Btf, map: string, type: BtfTypeOf<"struct">) {
+    this.#btf = btf;
+    this.#map = map;
+    this.#members = new Map(type.members.map((member) => [member.name, member]));
+  }
+
+  /** A number: `__uint(name, N)`. */
+  number(name: string): number | undefined {
+    const wide = this.wideNumber(name);
+    if (wide === undefined) return undefined;
+    if (wide > 0xffff_ffffn) throw problem(this.#map, `has a ${name} of ${wide}, more than 32 bits`);
+    return Number(wide);
+  }
+
+  /** A number of 64 bits: `__uint(name, N)`, or `__ulong(name, N)`, which is an enum with one value. */
+  wideNumber(name: string): bigint | undefined {
+    const member = this.#take(name);
+    if (!member) return undefined;
+    const type = this.#btf.resolve(member.type);
+    if ((type.kind === "enum" || type.kind === "enum64") && type.values.length === 1) {
+      return BigInt.asUintN(64, BigInt(type.values[0]!.value));
+    }
+    const target = type.kind === "ptr" ? this.#btf.resolve(type.type) : type;
+    if (type.kind !== "ptr" || target.kind !== "array")
+      throw problem(this.#map, `has a ${name} that is no __uint()`);
+    return BigInt(target.length);
+  }
+
+  /** The id of a type: `__type(name, T)`; 0 if there is none. */
+  type(name: string): number {
+    const member = this.#take(name);
+    if (!member) return 0;
+    const pointer = this.#btf.resolve(member.type);
+    if (pointer.kind !== "ptr") throw problem(this.#map, `has a ${name} that is no __type()`);
+    return pointer.type;
+  }
+
+  /** A size given by number, or by the type; both must agree. */
+  size(name: string, type: number): number {
+    const given = this.number(name);
+    if (type === 0) return given ?? 0;
+    const size = this.#btf.sizeOf(type);
+    if (given !== undefined && given !== size)
+      throw problem(this.#map, `has a ${name} of ${given}, but its type has ${size}`);
+    return size;
+  }
+
+  /** The type of an array's elements: `__array(name, T)`. */
+  elements(name: string): number | undefined {
+    const member = this.#take(name);
+    if (!member) return undefined;
+    const type = this.#btf.resolve(member.type);
+    if (type.kind !== "array") throw problem(this.#map, `has ${name} that are no __array()`);
+    return type.type;
+  }
+
+  refuseRest(): void {
+    for (const name of this.#members.keys())
+      throw problem(this.#map, `has a member "${name}" that means nothing to this loader`);
+  }
+
+  #take(name: string): BtfMember | undefined {
+    const member = this.#members.get(name);
+    this.#members.delete(name);
+    return member;
+  }
+}
+
+function problem(map: string, what: string): BpfObjectError {
+  return new BpfObjectError("BPF_MAP", `map "${map}" ${what}`);
+}

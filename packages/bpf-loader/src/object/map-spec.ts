@@ -1,0 +1,82 @@
+import type { Btf } from "../btf/btf.js";
+import { btfCodec, type Codec, indexCodec, rawCodec } from "../btf/codec.js";
+import type { MapType } from "../names/tables.js";
+
+/** What a map is to be. Everything may be changed before the object is loaded. */
+export class MapSpec {
+  /** The variable's name in C; a data section has the section's name: ".rodata". */
+  readonly name: string;
+  type: MapType;
+  /** Bytes of a key. Changing it drops the key's BTF. */
+  keySize: number;
+  /** Bytes of a value; for per-CPU maps, on one CPU. Changing it drops the value's BTF. */
+  valueSize: number;
+  maxEntries: number;
+  /** A sum of {@link MapFlag}. */
+  flags: number;
+  /** `map_extra`: depends on the type, such as the number of a bloom filter's hash functions. */
+  mapExtra = 0n;
+  /** The NUMA node to allocate on; undefined leaves it to the kernel. */
+  numaNode: number | undefined;
+  /** `by_name`: pinned under `pinPath` by its name, and taken from there if it exists (LIBBPF_PIN_BY_NAME). */
+  pinning: "none" | "by_name" = "none";
+  /** The type that a map of maps holds, or the definition of its template. */
+  innerMap: MapSpec | undefined;
+  /** What a map is filled with at load: programs, or maps. Not supported yet. */
+  contents: "programs" | "maps" | undefined;
+  readonly #btf: Btf | undefined;
+  readonly #keyType: number;
+  readonly #valueType: number;
+
+  /** Made by {@link BpfObject.parse}; `types` names the BTF types of key and value, 0 for none. */
+  constructor(
+    fields: {
+      name: string;
+      type: MapType;
+      keySize: number;
+      valueSize: number;
+      maxEntries: number;
+      flags: number;
+    },
+    types?: { btf: Btf; key: number; value: number },
+  ) {
+    this.name = fields.name;
+    this.type = fields.type;
+    this.keySize = fields.keySize;
+    this.valueSize = fields.valueSize;
+    this.maxEntries = fields.maxEntries;
+    this.flags = fields.flags;
+    this.#btf = types?.btf;
+    this.#keyType = types?.key ?? 0;
+    this.#valueType = types?.value ?? 0;
+  }
+
+  /** BTF and the types in it, 0 for a side that has none or whose size was changed; undefined without either. */
+  get btfTypes(): { btf: Btf; key: number; value: number } | undefined {
+    if (!this.#btf) return undefined;
+    const key = this.#sized(this.#keyType, this.keySize);
+    const value = this.#sized(this.#valueType, this.valueSize);
+    return key || value ? { btf: this.#btf, key, value } : undefined;
+  }
+
+  /** Reads and writes keys: by BTF; without it array indexes are numbers, other keys bytes. */
+  keyCodec(): Codec {
+    const type = this.#sized(this.#keyType, this.keySize);
+    if (type === 0 && (this.type === "array" || this.type === "percpu_array"))
+      return indexCodec as unknown as Codec;
+    return this.#codec(type, this.keySize);
+  }
+
+  /** Reads and writes values: by BTF, or as bytes if there is none. */
+  valueCodec(): Codec {
+    return this.#codec(this.#sized(this.#valueType, this.valueSize), this.valueSize);
+  }
+
+  #sized(type: number, size: number): number {
+    return this.#btf && type !== 0 && this.#btf.sizeOf(type) === size ? type : 0;
+  }
+
+  #codec(type: number, size: number): Codec {
+    return this.#btf && type !== 0 ? btfCodec(this.#btf, type) : (rawCodec(size) as unknown as Codec);
+  }
+}

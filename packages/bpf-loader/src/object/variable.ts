@@ -1,0 +1,50 @@
+import type { Btf } from "../btf/btf.js";
+import { type BtfValue, btfCodec, type Codec } from "../btf/codec.js";
+import type { DataSection } from "./data-section.js";
+
+/** A global variable of an object. What it is set to is what programs find when the object is loaded. */
+export class VariableSpec {
+  readonly name: string;
+  /** The section it lies in: ".rodata". */
+  readonly section: string;
+  /** Where it begins in its section, in bytes. */
+  readonly offset: number;
+  /** Its size in bytes. */
+  readonly size: number;
+  readonly #data: DataSection;
+  readonly #btf: Btf;
+  readonly #type: number;
+  #codec: Codec | undefined;
+
+  /** Made by {@link BpfObject.parse}. */
+  constructor(name: string, data: DataSection, offset: number, btf: Btf, type: number) {
+    this.name = name;
+    this.section = data.map.name;
+    this.offset = offset;
+    this.size = btf.sizeOf(type);
+    this.#data = data;
+    this.#btf = btf;
+    this.#type = type;
+  }
+
+  /** Reads and writes it by its BTF type. */
+  get codec(): Codec {
+    this.#codec ??= btfCodec(this.#btf, this.#type);
+    return this.#codec;
+  }
+
+  /** Its value before load. */
+  get(): BtfValue {
+    return this.codec.decode(this.bytes);
+  }
+
+  /** Gives it a value before load. Throws {@link BtfValueError} for a value that its type does not take. */
+  set(value: BtfValue): void {
+    this.bytes.set(this.codec.encode(value));
+  }
+
+  /** Its bytes before load: writing to them sets it. */
+  get bytes(): Uint8Array {
+    return this.#data.contents.subarray(this.offset, this.offset + this.size);
+  }
+}
