@@ -44,6 +44,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct limit);
 	__uint(max_entries, MAX_ENTRIES);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } limits SEC(".maps");
 
 struct {
@@ -51,6 +52,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct clock);
 	__uint(max_entries, MAX_ENTRIES);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } clocks SEC(".maps");
 
 struct {
@@ -58,6 +60,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counters);
 	__uint(max_entries, MAX_ENTRIES);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } counters SEC(".maps");
 
 /* Whether bpf_skb_set_tstamp is there (Linux 5.18); set before the program is loaded. */

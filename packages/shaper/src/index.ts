@@ -1,1 +1,16 @@
-export {};
+export type { Attachment } from "./attachment.js";
+export type { Counters } from "./datapath.js";
+export { ShaperError, type ShaperErrorCode } from "./errors.js";
+export {
+  type Direction,
+  type Limit,
+  type Limits,
+  MAX_BITS_PER_SECOND,
+  MIN_BITS_PER_SECOND,
+  validateLimits,
+} from "./limits.js";
+export type { Problem } from "./problem.js";
+export { parseQuantity } from "./quantity.js";
+export type { AttachmentRecord, FoundQdisc } from "./records.js";
+export { checkRequirements, type Requirement } from "./requirements.js";
+export { type DirectionState, type GcReport, type Inspection, Shaper, type ShaperOptions } from "./shaper.js";

@@ -1,0 +1,36 @@
+import { ShaperError } from "./errors.js";
+
+/** One interface of one pod. */
+export interface Attachment {
+  /** The caller's name for it, unique on the node: "CONTAINERID/IFNAME" from the plugin. */
+  id: string;
+  /** The path of the network namespace: /run/netns/blue. */
+  netns: string;
+  /** The device's name inside the namespace: eth0. */
+  device: string;
+}
+
+/** Checks an id: printable, not empty, at most 200 characters. Throws ShaperError INVALID_ATTACHMENT. */
+export function validateId(id: string): void {
+  if (!/^[\x21-\x7e]{1,200}$/.test(id)) {
+    throw new ShaperError(
+      "INVALID_ATTACHMENT",
+      `${JSON.stringify(id)} is no attachment id: it must be 1 to 200 printable ASCII characters without spaces`,
+    );
+  }
+}
+
+/** Checks an attachment's fields before the kernel sees them. Throws ShaperError INVALID_ATTACHMENT. */
+export function validateAttachment({ id, netns, device }: Attachment): void {
+  validateId(id);
+  // net/core/dev.c, dev_valid_name.
+  if (device === "." || device === ".." || !/^[^\s/:\0]{1,15}$/.test(device)) {
+    throw new ShaperError(
+      "INVALID_ATTACHMENT",
+      `${JSON.stringify(device)} is no device name: it must be 1 to 15 characters without white space, slash or colon`,
+    );
+  }
+  if (netns === "" || netns.includes("\0")) {
+    throw new ShaperError("INVALID_ATTACHMENT", `${JSON.stringify(netns)} is no path of a network namespace`);
+  }
+}

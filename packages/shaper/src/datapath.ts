@@ -1,0 +1,253 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { BpfMap, BpfObject, BpfProgram, features } from "@weir/bpf-loader";
+import { isBpffs } from "@weir/syscall";
+import { ShaperError } from "./errors.js";
+import { burstNs, horizonNs, type Limit } from "./limits.js";
+import { weirObjectBase64 } from "./weir-object.js";
+
+/** What the program counted for one direction, over all CPUs. */
+export interface Counters {
+  /** Packets that were let through. */
+  packets: bigint;
+  /** Their bytes on the wire. */
+  bytes: bigint;
+  /** Packets that had to wait. */
+  delayed: bigint;
+  /** Packets that were dropped because they would have waited longer than the horizon. */
+  dropped: bigint;
+  /** How long packets waited, in nanoseconds, summed. */
+  delayNs: bigint;
+}
+
+/** One direction's entry in the limits map: `struct limit` of bpf/weir.bpf.c. */
+export interface LimitEntry {
+  bitsPerSecond: bigint;
+  horizonNs: bigint;
+  burstNs: bigint;
+  /** Which attachment the entry belongs to; 0 where it is free. */
+  owner: bigint;
+}
+
+const LIMIT_SIZE = 32;
+const CLOCK_SIZE = 16;
+const COUNTERS_SIZE = 40;
+const NO_LIMIT: LimitEntry = { bitsPerSecond: 0n, horizonNs: 0n, burstNs: 0n, owner: 0n };
+
+const maps = ["limits", "clocks", "counters"] as const;
+
+/** How many map entries there are: MAX_ENTRIES of bpf/weir.bpf.c. */
+const MAX_ENTRIES = 4096;
+
+/** How many attachments fit: two entries each, and slot 0 is left out. */
+export const MAX_SLOTS = MAX_ENTRIES / 2 - 1;
+
+/** The program and the maps of a node: loaded once, pinned, and shared by every attachment. */
+export class Datapath implements Disposable {
+  readonly program: BpfProgram;
+  readonly #limits: BpfMap;
+  readonly #clocks: BpfMap;
+  readonly #counters: BpfMap;
+
+  private constructor(program: BpfProgram, [limits, clocks, counters]: BpfMap[]) {
+    this.program = program;
+    this.#limits = limits!;
+    this.#clocks = clocks!;
+    this.#counters = counters!;
+  }
+
+  /** Opens what is pinned; undefined where something of it is missing. Takes no ELF file and no verifier. */
+  static open(folder: string): Datapath | undefined {
+    const opened: (BpfMap | BpfProgram)[] = [];
+    try {
+      for (const name of maps) opened.push(BpfMap.open(join(folder, name)));
+      const program = BpfProgram.open(join(folder, "shape"));
+      const datapath = new Datapath(program, opened as BpfMap[]);
+      datapath.#checkSizes(folder);
+      return datapath;
+    } catch (error) {
+      for (const handle of opened) handle.close();
+      if ((error as { code?: string }).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Loads the program and pins it and its maps; pinned maps that are there already are kept with their contents.
+   * @param bpffs where the BPF filesystem is mounted
+   * @param folder the folder below it
+   */
+  static load(bpffs: string, folder: string): Datapath {
+    requireBpffs(bpffs);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    using loaded = loadProgram(folder);
+    const pin = join(folder, "shape");
+    rmSync(pin, { force: true });
+    loaded.program.pin(pin);
+    const datapath = Datapath.open(folder);
+    if (!datapath) throw new ShaperError("STATE", `what was just pinned in ${folder} is gone`);
+    return datapath;
+  }
+
+  /** Reads a limit. */
+  limit(entry: number): LimitEntry {
+    const bytes = this.#limits.raw.get(key(entry));
+    if (!bytes) throw new ShaperError("STATE", `the limits map has no entry ${entry}`);
+    const view = viewOf(bytes);
+    return {
+      bitsPerSecond: view.getBigUint64(0, true),
+      horizonNs: view.getBigUint64(8, true),
+      burstNs: view.getBigUint64(16, true),
+      owner: view.getBigUint64(24, true),
+    };
+  }
+
+  /**
+   * Sets a limit, live. The clock is another map's, so nothing that is under way is lost; only where the old limit was
+   * so low that its clock stands beyond the new horizon is the clock set back.
+   * @param limit undefined lets packets through unshaped
+   */
+  setLimit(entry: number, limit: Limit | undefined, owner: bigint): void {
+    const values = limit
+      ? { bitsPerSecond: limit.bitsPerSecond, horizonNs: horizonNs(limit), burstNs: burstNs(limit), owner }
+      : { ...NO_LIMIT, owner };
+    this.#writeLimit(entry, values);
+    const now = process.hrtime.bigint();
+    if (this.#clock(entry) > now + values.horizonNs) this.#setClock(entry, now);
+  }
+
+  /** Takes an entry: no limit yet, a new clock and counters. */
+  take(entry: number, owner: bigint): void {
+    this.#writeLimit(entry, { ...NO_LIMIT, owner });
+    this.#setClock(entry, 0n);
+    const cpus = this.#counters.raw.get(key(entry))?.length ?? 0;
+    this.#counters.raw.set(key(entry), new Uint8Array(cpus));
+  }
+
+  /** Gives an entry back. */
+  free(entry: number): void {
+    this.#writeLimit(entry, NO_LIMIT);
+  }
+
+  /** The entries that somebody owns. */
+  takenEntries(): number[] {
+    const taken: number[] = [];
+    for (let entry = 0; entry < MAX_ENTRIES; entry++) {
+      if (this.limit(entry).owner !== 0n) taken.push(entry);
+    }
+    return taken;
+  }
+
+  /** What was counted for an entry. */
+  counters(entry: number): Counters {
+    const bytes = this.#counters.raw.get(key(entry));
+    const sum: Counters = { packets: 0n, bytes: 0n, delayed: 0n, dropped: 0n, delayNs: 0n };
+    if (!bytes) return sum;
+    const view = viewOf(bytes);
+    for (let at = 0; at + COUNTERS_SIZE <= bytes.length; at += COUNTERS_SIZE) {
+      sum.packets += view.getBigUint64(at, true);
+      sum.bytes += view.getBigUint64(at + 8, true);
+      sum.delayed += view.getBigUint64(at + 16, true);
+      sum.dropped += view.getBigUint64(at + 24, true);
+      sum.delayNs += view.getBigUint64(at + 32, true);
+    }
+    return sum;
+  }
+
+  close(): void {
+    for (const handle of [this.program, this.#limits, this.#clocks, this.#counters]) handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #writeLimit(entry: number, values: LimitEntry): void {
+    const bytes = new Uint8Array(LIMIT_SIZE);
+    const view = viewOf(bytes);
+    view.setBigUint64(0, values.bitsPerSecond, true);
+    view.setBigUint64(8, values.horizonNs, true);
+    view.setBigUint64(16, values.burstNs, true);
+    view.setBigUint64(24, values.owner, true);
+    this.#limits.raw.set(key(entry), bytes);
+  }
+
+  #clock(entry: number): bigint {
+    const bytes = this.#clocks.raw.get(key(entry));
+    return bytes ? viewOf(bytes).getBigUint64(0, true) : 0n;
+  }
+
+  #setClock(entry: number, nextNs: bigint): void {
+    const bytes = new Uint8Array(CLOCK_SIZE);
+    viewOf(bytes).setBigUint64(0, nextNs, true);
+    this.#clocks.raw.set(key(entry), bytes);
+  }
+
+  #checkSizes(folder: string): void {
+    const expected = { limits: LIMIT_SIZE, clocks: CLOCK_SIZE, counters: COUNTERS_SIZE };
+    for (const [name, map] of [
+      ["limits", this.#limits],
+      ["clocks", this.#clocks],
+      ["counters", this.#counters],
+    ] as const) {
+      const { valueSize, maxEntries } = map.info;
+      if (valueSize === expected[name] && maxEntries === MAX_ENTRIES) continue;
+      this.close();
+      throw new ShaperError(
+        "STATE",
+        `the map pinned at ${join(folder, name)} is another version's: values of ${valueSize} bytes and ${maxEntries} entries, where this version has ${expected[name]} and ${MAX_ENTRIES}`,
+        { remedy: "Remove every attachment with the version that made it, then remove the folder." },
+      );
+    }
+  }
+}
+
+/** bpf_skb_set_tstamp, include/uapi/linux/bpf.h. */
+export const BPF_FUNC_skb_set_tstamp = 192;
+
+/** Loads the variant of the program that this kernel can run. @param pinPath where maps are pinned and looked for */
+export function loadProgram(pinPath?: string): { program: BpfProgram } & Disposable {
+  const object = BpfObject.parse(Buffer.from(weirObjectBase64, "base64"));
+  if (pinPath === undefined) for (const name of maps) object.map(name).pinning = "none";
+  object.variable("typed_timestamps").set(features.helper("sched_cls", BPF_FUNC_skb_set_tstamp) ? 1 : 0);
+  const name = features.atomics() ? "weir_shape" : "weir_shape_locked";
+  const loaded = object.load({ programs: [name], ...(pinPath === undefined ? {} : { pinPath }) });
+  return { program: loaded.program(name), [Symbol.dispose]: () => loaded[Symbol.dispose]() };
+}
+
+/** Throws ShaperError NO_BPFFS unless a BPF filesystem is mounted at the path. */
+export function requireBpffs(path: string): void {
+  if (isBpffs(path)) return;
+  throw new ShaperError("NO_BPFFS", `no BPF filesystem is mounted at ${path}`, {
+    remedy: `Mount one: mount -t bpf bpf ${path}`,
+  });
+}
+
+/** The number by which a map entry knows its attachment: 64-bit FNV-1a of the id, and never 0. */
+export function ownerOf(id: string): bigint {
+  let hash = 0xcbf2_9ce4_8422_2325n;
+  for (const byte of Buffer.from(id)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100_0000_01b3n);
+  return hash === 0n ? 1n : hash;
+}
+
+/** Finds a free slot, near where the owner's number points. Throws ShaperError FULL where there is none. */
+export function findSlot(datapath: Datapath, owner: bigint): number {
+  const first = Number(owner % BigInt(MAX_SLOTS));
+  for (let i = 0; i < MAX_SLOTS; i++) {
+    const slot = 1 + ((first + i) % MAX_SLOTS);
+    if (datapath.limit(slot * 2).owner === 0n) return slot;
+  }
+  throw new ShaperError("FULL", `all ${MAX_SLOTS} entries are taken`, {
+    remedy: "`weir gc` frees those whose pods are gone.",
+  });
+}
+
+function key(entry: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, entry, true);
+  return bytes;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,38 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { ShaperError } from "./errors.js";
+import { burstNs, horizonNs, validateLimits } from "./limits.js";
+
+test("limits outside 1 kbit/s to below 1 Pbit/s are refused with the direction and the value", () => {
+  for (const bitsPerSecond of [0n, -1n, 1n, 999n, 1_000_000_000_000_000n, 2n ** 64n]) {
+    for (const direction of ["egress", "ingress"] as const) {
+      assert.throws(
+        () => validateLimits({ [direction]: { bitsPerSecond } }),
+        (error: ShaperError) =>
+          error.code === "INVALID_LIMIT" &&
+          error.message.includes(direction) &&
+          error.message.includes(String(bitsPerSecond)),
+      );
+    }
+  }
+  validateLimits({});
+  validateLimits({ egress: { bitsPerSecond: 1000n }, ingress: { bitsPerSecond: 999_999_999_999_999n } });
+});
+
+test("a negative burst and one of more than a minute are refused", () => {
+  for (const burstBits of [-1n, 61_000_000n]) {
+    assert.throws(() => validateLimits({ egress: { bitsPerSecond: 1_000_000n, burstBits } }), /burst/);
+  }
+  validateLimits({ egress: { bitsPerSecond: 1_000_000n, burstBits: 60_000_000n } });
+});
+
+test("a burst is a time at the limit's rate", () => {
+  assert.is(burstNs({ bitsPerSecond: 1_000_000n, burstBits: 2_000n }), 2_000_000n);
+});
+
+test("the horizon of a low limit has room for two of the largest packets", () => {
+  assert.is(horizonNs({ bitsPerSecond: 1_000_000n }), 1_048_576_000n);
+  assert.is(horizonNs({ bitsPerSecond: 1_000_000_000n }), 100_000_000n);
+});
+
+test.run();

@@ -1,0 +1,88 @@
+import { ShaperError } from "./errors.js";
+
+/** How fast one direction may go. */
+export interface Limit {
+  /** Bits per second on the wire: link-layer and all other headers count. */
+  bitsPerSecond: bigint;
+  /** How much may leave at once after a pause, in bits; default half a millisecond at the limit's rate. */
+  burstBits?: bigint;
+}
+
+/** The limits of a pod's interface, from the pod's point of view; a direction without one is not shaped. */
+export interface Limits {
+  /** What the pod sends. */
+  egress?: Limit;
+  /** What the pod receives. */
+  ingress?: Limit;
+}
+
+/** A direction, from the pod's point of view. */
+export type Direction = "egress" | "ingress";
+
+/** Both directions, egress first. */
+export const directions: readonly Direction[] = ["egress", "ingress"];
+
+/** The lowest limit: Kubernetes' own (pkg/util/bandwidth), 1 kbit/s. */
+export const MIN_BITS_PER_SECOND = 1_000n;
+
+/** The highest limit: just below 1 Pbit/s. */
+export const MAX_BITS_PER_SECOND = 999_999_999_999_999n;
+
+/** The longest credit after idle, in time at the limit's rate. */
+export const MAX_BURST_NS = 60_000_000_000n;
+
+const NS_PER_SECOND = 1_000_000_000n;
+
+/**
+ * Checks limits, and throws ShaperError INVALID_LIMIT with the field's name.
+ * No limit at all is valid: it means that nothing is shaped.
+ */
+export function validateLimits(limits: Limits): void {
+  for (const direction of directions) {
+    const limit = limits[direction];
+    if (limit) validateLimit(direction, limit);
+  }
+}
+
+function validateLimit(direction: Direction, { bitsPerSecond, burstBits }: Limit): void {
+  if (typeof bitsPerSecond !== "bigint") {
+    throw new ShaperError("INVALID_LIMIT", `the ${direction} limit must be a bigint of bits per second`);
+  }
+  if (bitsPerSecond < MIN_BITS_PER_SECOND || bitsPerSecond > MAX_BITS_PER_SECOND) {
+    const hint =
+      bitsPerSecond === 0n ? "Leave the limit out to send without one." : "1M is one megabit per second.";
+    throw new ShaperError(
+      "INVALID_LIMIT",
+      `the ${direction} limit of ${bitsPerSecond} bit/s is out of range: it must be at least 1 kbit/s and less than 1 Pbit/s`,
+      { remedy: hint },
+    );
+  }
+  if (burstBits === undefined) return;
+  const burstNs = (burstBits * NS_PER_SECOND) / bitsPerSecond;
+  if (burstBits < 0n || burstNs > MAX_BURST_NS) {
+    throw new ShaperError(
+      "INVALID_LIMIT",
+      `the ${direction} burst of ${burstBits} bits is out of range: it must not be negative, nor more than a minute at ${bitsPerSecond} bit/s`,
+    );
+  }
+}
+
+/** The credit after idle where no burst is given: enough for the hardware and the scheduler to be late by. */
+const DEFAULT_BURST_NS = 500_000n;
+
+/** How long a packet may wait before it is dropped instead. */
+const DEFAULT_HORIZON_NS = 100_000_000n;
+
+/** Two of the largest packets that the stack builds, so that a low limit still lets a second one wait. */
+const TWO_LARGE_PACKETS_BITS = 2n * 65_536n * 8n;
+
+/** The credit of a limit in nanoseconds. */
+export function burstNs({ bitsPerSecond, burstBits }: Limit): bigint {
+  return burstBits === undefined ? DEFAULT_BURST_NS : (burstBits * NS_PER_SECOND) / bitsPerSecond;
+}
+
+/** The horizon of a limit in nanoseconds: how long its queue may get, in time. */
+export function horizonNs({ bitsPerSecond }: Limit): bigint {
+  const least = (TWO_LARGE_PACKETS_BITS * NS_PER_SECOND) / bitsPerSecond;
+  return least > DEFAULT_HORIZON_NS ? least : DEFAULT_HORIZON_NS;
+}

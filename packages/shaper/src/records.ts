@@ -1,0 +1,178 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Attachment } from "./attachment.js";
+import { ShaperError } from "./errors.js";
+import type { Limits } from "./limits.js";
+
+/** A root qdisc that weir took the place of, as the kernel described it. */
+export interface FoundQdisc {
+  kind: string;
+  /** The qdisc's handle, major and minor in one number. */
+  handle: number;
+  /** TCA_OPTIONS byte for byte, in base64; absent where the kernel gave none. */
+  options?: string;
+}
+
+/** What weir remembers of an attachment: enough to repair it or take it away, whatever happened in between. */
+export interface AttachmentRecord extends Attachment {
+  /** The device's index, by which it is found again when it was renamed. */
+  ifindex: number;
+  /** The namespace's identity, "DEVICE:INODE" of nsfs. */
+  namespace: string;
+  /** The pair of map entries. */
+  slot: number;
+  limits: Limits;
+  /**
+   * "active" when the kernel should hold all of it; "applying", "changing" and "removing" name the operation that a
+   * crash cut short.
+   */
+  state: "applying" | "active" | "changing" | "removing";
+  /** The device as it was before. */
+  found: {
+    /** Its clsact qdisc was there. */
+    clsact: boolean;
+    /** Its root qdisc, where it was not the kernel's default. */
+    root?: FoundQdisc;
+  };
+  /** When it was first applied, ISO 8601. */
+  createdAt: string;
+}
+
+const VERSION = 1;
+
+/** The records of a node: one small JSON file each, written whole and renamed into place. */
+export class RecordStore {
+  readonly #folder: string;
+
+  /** @param stateDirectory the folder that holds weir's state, such as /run/weir; made when first written to */
+  constructor(stateDirectory: string) {
+    this.#folder = join(stateDirectory, "attachments");
+  }
+
+  /** Whether anything was ever recorded. */
+  present(): boolean {
+    return existsSync(this.#folder);
+  }
+
+  /** Whether there is a record of an id, readable or not. */
+  exists(id: string): boolean {
+    return existsSync(join(this.#folder, fileName(id)));
+  }
+
+  /** The record of an id, or undefined. Throws ShaperError STATE where the file is damaged. */
+  read(id: string): AttachmentRecord | undefined {
+    return this.#readFile(fileName(id));
+  }
+
+  /** All readable records, and the damaged files with what is wrong with them. */
+  readAll(): { records: AttachmentRecord[]; damaged: { file: string; message: string }[] } {
+    const records: AttachmentRecord[] = [];
+    const damaged: { file: string; message: string }[] = [];
+    for (const name of this.#names()) {
+      try {
+        const record = this.#readFile(name);
+        if (record) records.push(record);
+      } catch (error) {
+        damaged.push({ file: join(this.#folder, name), message: (error as Error).message });
+      }
+    }
+    return { records, damaged };
+  }
+
+  /** Writes a record; after a crash there is the old one or the new one, never half of one. */
+  write(record: AttachmentRecord): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
+    const path = join(this.#folder, fileName(record.id));
+    const text = JSON.stringify({ version: VERSION, ...record }, (_key, value) =>
+      typeof value === "bigint" ? value.toString() : value,
+    );
+    const temporary = `${path}.tmp`;
+    try {
+      writeFileSync(temporary, `${text}\n`, { mode: 0o644 });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw new ShaperError("STATE", `could not write the record ${path}: ${(error as Error).message}`, {
+        remedy: "Make sure that the folder is writable and not full.",
+        cause: error,
+      });
+    }
+  }
+
+  /** Removes a record; nothing happens where there is none. */
+  remove(id: string): void {
+    rmSync(join(this.#folder, fileName(id)), { force: true });
+  }
+
+  /** Removes what a crash in the middle of {@link write} left, and a damaged file that a collection decided on. */
+  removeFile(path: string): void {
+    rmSync(path, { force: true });
+  }
+
+  /** Temporary files that a crash left behind. */
+  leftovers(): string[] {
+    try {
+      return readdirSync(this.#folder)
+        .filter((name) => name.endsWith(".tmp"))
+        .map((name) => join(this.#folder, name));
+    } catch {
+      return [];
+    }
+  }
+
+  #names(): string[] {
+    try {
+      return readdirSync(this.#folder)
+        .filter((name) => name.endsWith(".json"))
+        .sort();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  }
+
+  #readFile(name: string): AttachmentRecord | undefined {
+    const path = join(this.#folder, name);
+    let text: string;
+    try {
+      text = readFileSync(path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+    try {
+      return decode(JSON.parse(text));
+    } catch (error) {
+      throw new ShaperError("STATE", `the record ${path} is damaged: ${(error as Error).message}`, {
+        remedy: "`weir gc` removes it; then apply the limits again.",
+        cause: error,
+      });
+    }
+  }
+}
+
+function decode(value: unknown): AttachmentRecord {
+  const fields = value as Record<string, unknown> & { version?: number };
+  if (fields?.version !== VERSION) throw new Error(`its version is ${fields?.version}, not ${VERSION}`);
+  const { version: _, ...record } = fields as unknown as AttachmentRecord & { version: number };
+  for (const name of ["id", "netns", "device", "namespace", "state", "createdAt"] as const) {
+    if (typeof record[name] !== "string") throw new Error(`its field ${name} is missing`);
+  }
+  for (const name of ["ifindex", "slot"] as const) {
+    if (!Number.isInteger(record[name])) throw new Error(`its field ${name} is missing`);
+  }
+  if (typeof record.found?.clsact !== "boolean") throw new Error("its field found is missing");
+  const limits: Limits = {};
+  for (const direction of ["egress", "ingress"] as const) {
+    const limit = record.limits?.[direction];
+    if (!limit) continue;
+    limits[direction] = { bitsPerSecond: BigInt(limit.bitsPerSecond) };
+    if (limit.burstBits !== undefined) limits[direction].burstBits = BigInt(limit.burstBits);
+  }
+  return { ...record, limits };
+}
+
+/** An id as a file name: every character that a path could trip over is escaped. */
+function fileName(id: string): string {
+  return `${encodeURIComponent(id).replaceAll("*", "%2A")}.json`;
+}
