@@ -31,7 +31,7 @@ export function inspectAll(shaper: Shaper): Known[] {
       return {
         record,
         healthy: false,
-        problems: [{ code: "UNREADABLE", message, remedy: remedy ?? "" } as Problem],
+        problems: [{ code: "UNREADABLE", message, remedy: remedy ?? "" }],
       };
     }
   });

@@ -24,6 +24,12 @@ test("a shaper's refusal has a code of its own and says what to do", () => {
   assert.is(details, "");
 });
 
+test("a namespace that is gone names the variable, as the specification wants", () => {
+  const { code, message } = explain(new ShaperError("NETNS_MISSING", "there is no network namespace at /x"), action);
+  assert.is(code, 4);
+  assert.is(message, `${action} failed: CNI_NETNS is wrong, there is no network namespace at /x`);
+});
+
 test("what the layers below report goes into the details", () => {
   const cause = failure("VerifierError", "the verifier refused weir_shape", {
     log: `${"x".repeat(5000)}END`,

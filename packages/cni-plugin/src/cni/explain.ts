@@ -24,7 +24,9 @@ const codes: Record<ShaperErrorCode, CniErrorCode> = {
 export function explain(error: unknown, action: string): CniError {
   if (error instanceof CniError) return error;
   const { message, cause, name, code } = error as Error & { code?: unknown };
-  const sentence = `${action} failed: ${firstLine(message ?? String(error))}`;
+  // The specification wants the variable's name in errors of code 4.
+  const variable = code === "NETNS_MISSING" ? "CNI_NETNS is wrong, " : "";
+  const sentence = `${action} failed: ${variable}${firstLine(message ?? String(error))}`;
   if (error instanceof ShaperError) {
     return new CniError(
       codes[error.code] ?? CniErrorCode.INTERNAL,

@@ -4,6 +4,7 @@ import {
   type Limit,
   type Limits,
   Shaper,
+  ShaperError,
   type ShaperOptions,
 } from "@weir/shaper";
 import { stringifyJson } from "../json.js";
@@ -81,8 +82,19 @@ function add({ environment, input, options }: Call): Reply {
  * than a configuration that nobody needs any more.
  */
 function del({ environment, options }: Call): Reply {
+  const id = idOf(environment);
   using shaper = Shaper.open(options);
-  shaper.remove(idOf(environment));
+  try {
+    shaper.remove(id);
+  } catch (error) {
+    if (!(error instanceof ShaperError)) throw error;
+    // An id that cannot be one was never applied.
+    if (error.code === "INVALID_ATTACHMENT") return done;
+    if (error.code !== "STATE") throw error;
+    // A damaged record says nothing about what to take back; a collection frees what no record claims.
+    shaper.gc();
+    shaper.remove(id);
+  }
   return done;
 }
 
@@ -96,7 +108,7 @@ function check({ environment, input, options }: Call): Reply {
   try {
     found = shaper.inspect(id);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "NOT_FOUND") throw error;
+    if (!(error instanceof ShaperError) || error.code !== "NOT_FOUND") throw error;
     if (!wanted) return done;
     throw new CniError(
       CniErrorCode.UNKNOWN_CONTAINER,
