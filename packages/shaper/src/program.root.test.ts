@@ -1,0 +1,164 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BpfMap, decodeSkbContext, encodeSkbContext, type SkbContext } from "@weir/bpf-loader";
+import { mountBpffs, unmount } from "@weir/syscall";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Datapath } from "./datapath.js";
+import type { Limit } from "./limits.js";
+
+/** A filter without a classid finds entry 0, which no attachment has: test runs have no filter. */
+const ENTRY = 0;
+const SECOND = 1_000_000_000n;
+const TC_ACT_UNSPEC = 0xffff_ffff;
+const TC_ACT_SHOT = 2;
+
+const bpffs = mkdtempSync(join(tmpdir(), "weir-program-"));
+const folder = join(bpffs, "weir");
+let datapath: Datapath;
+
+test.before(() => {
+  mountBpffs(bpffs);
+  datapath = Datapath.load(bpffs, folder);
+});
+test.after(() => {
+  datapath.close();
+  unmount(bpffs);
+  rmSync(bpffs, { recursive: true });
+});
+
+/** 1 kB a second takes a second a packet: nothing that a slow machine does in between matters. */
+const SLOW: Limit = { bitsPerSecond: 8_000n, burstBits: 0n };
+
+function packet(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  // An Ethernet header and the beginning of one of IPv4: the kernel looks at the protocol of a test packet.
+  bytes.set([0x08, 0x00, 0x45], 12);
+  return bytes;
+}
+
+function send(values: Partial<SkbContext> = {}, length = 1000): { verdict: number; tstamp: bigint } {
+  const context = encodeSkbContext({ wireLength: length, ...values });
+  const result = datapath.program.testRun({ data: packet(length), context });
+  return { verdict: result.returnValue, tstamp: decodeSkbContext(result.context).tstamp };
+}
+
+function limitTo(limit: Limit | undefined): void {
+  datapath.take(ENTRY, 1n);
+  if (limit) datapath.setLimit(ENTRY, limit, 1n);
+}
+
+test("packets are stamped exactly their time on the wire apart", () => {
+  limitTo(SLOW);
+  const before = process.hrtime.bigint();
+  const stamps = [1000, 500, 250, 1000].map((length) => send({}, length).tstamp);
+  assert.ok(stamps[0]! >= before && stamps[0]! <= process.hrtime.bigint(), "the first leaves at once");
+  const gaps = stamps.slice(1).map((stamp, index) => stamp - stamps[index]!);
+  assert.equal(gaps, [SECOND, SECOND / 2n, SECOND / 4n]);
+});
+
+test("a large packet is charged for the headers of each of its segments", () => {
+  limitTo(SLOW);
+  const first = send({ wireLength: 4000, gsoSegments: 3, gsoSize: 1200 }, 3600).tstamp;
+  assert.is(send().tstamp - first, 4n * SECOND);
+});
+
+test("what would wait longer than the horizon is dropped, and not charged", () => {
+  limitTo(SLOW);
+  const horizon = datapath.limit(ENTRY).horizonNs / SECOND;
+  const verdicts = Array.from({ length: Number(horizon) + 10 }, () => send().verdict);
+  assert.is(verdicts[0], TC_ACT_UNSPEC);
+  assert.is(verdicts.at(-1), TC_ACT_SHOT);
+  const { packets, dropped, delayed, bytes, delayNs } = datapath.counters(ENTRY);
+  assert.is(packets + dropped, BigInt(verdicts.length));
+  assert.ok(packets > horizon - 2n && packets < horizon + 4n, String(packets));
+  assert.is(bytes, packets * 1000n);
+  assert.is(delayed, packets - 1n);
+  assert.ok(delayNs > 0n);
+});
+
+test("credit after idle lets as much leave at once as the burst says", () => {
+  limitTo({ ...SLOW, burstBits: 16_000n });
+  const stamps = [0, 0, 0, 0].map(() => send().tstamp);
+  // Two packets' worth of credit, and one that is due: three leave now, the fourth a second later.
+  assert.ok(stamps[2]! - stamps[0]! < SECOND);
+  assert.ok(stamps[3]! > stamps[0]! + SECOND / 2n);
+});
+
+test("a departure that the socket asked for is kept, unless the limit says later or it is absurd", () => {
+  limitTo(SLOW);
+  const soon = process.hrtime.bigint() + SECOND;
+  assert.is(send({ tstamp: soon }).tstamp, soon);
+  const second = send({ tstamp: soon - SECOND / 2n }).tstamp;
+  assert.ok(second > soon - SECOND / 2n, "the limit is later than the wish");
+  limitTo(SLOW);
+  const now = process.hrtime.bigint();
+  const realTime = BigInt(Date.now()) * 1_000_000n;
+  assert.ok(send({ tstamp: realTime }).tstamp < now + SECOND, "another clock's time is no wish");
+});
+
+test("an entry without a limit lets packets through as they are", () => {
+  limitTo(undefined);
+  assert.equal(send(), { verdict: TC_ACT_UNSPEC, tstamp: 0n });
+  assert.is(datapath.counters(ENTRY).packets, 0n);
+});
+
+test("raising a very low limit takes effect at once, though its clock was far ahead", () => {
+  limitTo({ bitsPerSecond: 1_000n, burstBits: 0n });
+  for (let i = 0; i < 20; i++) send({}, 1500);
+  datapath.setLimit(ENTRY, { bitsPerSecond: 100_000_000n }, 1n);
+  const before = process.hrtime.bigint();
+  assert.ok(send().tstamp < before + SECOND);
+});
+
+test("no charge is lost when CPUs race for one clock", async () => {
+  // Long enough that the processes overlap, though they do not start together.
+  const runs = process.env.WEIR_VM === "1" ? 200_000 : 2_000_000;
+  const processes = 3;
+  limitTo(SLOW);
+  // The horizon must not end the race: a thousand years.
+  const limits = BpfMap.open(join(folder, "limits"));
+  const value = new BigUint64Array([8_000n, 2n ** 60n, 0n, 1n]);
+  limits.raw.set(new Uint8Array(4), new Uint8Array(value.buffer));
+  limits.close();
+  const module = new URL("./index.js", import.meta.resolve("@weir/bpf-loader")).href;
+  const script = `
+    import { BpfProgram, encodeSkbContext } from ${JSON.stringify(module)};
+    const program = BpfProgram.open(${JSON.stringify(join(folder, "shape"))});
+    const data = new Uint8Array(1000); data.set([8, 0, 0x45], 12);
+    console.log("ready");
+    process.stdin.once("data", () => {
+      program.testRun({ data, context: encodeSkbContext({ wireLength: 1000 }), repeat: ${runs} });
+      program.close();
+      process.stdin.unref?.();
+      process.exit(0);
+    });`;
+  const racers = Array.from({ length: processes }, () =>
+    spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["pipe", "pipe", "inherit"] }),
+  );
+  await Promise.all(racers.map((racer) => once(racer.stdout, "data")));
+  // The clock runs ahead of time by minutes, so that it never idles however slow the machine is.
+  for (let i = 0; i < 300; i++) send();
+  const first = send().tstamp;
+  for (const racer of racers) racer.stdin.write("go\n");
+  const statuses = await Promise.all(racers.map(async (racer) => (await once(racer, "exit"))[0]));
+  assert.equal(statuses, [0, 0, 0]);
+  const last = send().tstamp;
+  assert.is((last - first) / SECOND, BigInt(runs * processes + 1));
+});
+
+test("loading again keeps what is pinned, and a map of another version is refused", () => {
+  limitTo(SLOW);
+  using again = Datapath.load(bpffs, folder);
+  assert.is(again.limit(ENTRY).bitsPerSecond, 8_000n);
+  const other = join(bpffs, "other");
+  mkdirSync(other);
+  using map = BpfMap.create({ name: "limits", type: "array", keySize: 4, valueSize: 8, maxEntries: 4 });
+  map.pin(join(other, "limits"));
+  assert.throws(() => Datapath.load(bpffs, other), /value/);
+});
+
+test.run();
