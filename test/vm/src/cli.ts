@@ -7,6 +7,10 @@ import { runInVm } from "./run.js";
 const TIMED_OUT = 124;
 const FAILED = 125;
 
+for (const stream of [process.stdout, process.stderr]) {
+  // Nobody reads any more: QEMU ends with this process.
+  stream.on("error", () => process.exit(FAILED));
+}
 process.exitCode = await main(process.argv.slice(2)).catch(report);
 
 async function main(args: readonly string[]): Promise<number> {

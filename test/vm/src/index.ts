@@ -1,5 +1,6 @@
 export { VmError, type VmErrorCode } from "./errors.js";
 export { KERNELS, type Kernel } from "./kernels.js";
+export type { VmResult } from "./machine.js";
 export {
   cacheFolder,
   type PreparedKernel,
@@ -8,4 +9,4 @@ export {
   prepareKernel,
 } from "./prepare.js";
 export { requiredPackages } from "./programs.js";
-export { runInVm, type VmOptions, type VmResult } from "./run.js";
+export { runInVm, type VmOptions } from "./run.js";

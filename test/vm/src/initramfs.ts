@@ -1,10 +1,12 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -22,6 +24,9 @@ const APPLETS =
   "sh mount umount insmod mkdir cp switch_root poweroff sleep base64 ip ln hostname mkfifo cat setsid uname sync".split(
     " ",
   );
+
+/** A day: no machine that boots an initramfs of this age is still at its boot. */
+const OLD_MS = 24 * 3600 * 1000;
 
 const guestFolder = fileURLToPath(new URL("../guest/", import.meta.url));
 
@@ -75,10 +80,20 @@ export async function prepareInitramfs(
 
   mkdirSync(folder, { recursive: true });
   // Two builders at once write the same bytes; the rename makes either's file appear whole.
-  const unfinished = `${path}.${process.pid}`;
+  const unfinished = `${path}.${randomUUID()}`;
   writeFileSync(unfinished, writeCpio(entries));
   renameSync(unfinished, path);
+  removeOld(folder, version);
   return { path, built: true };
+}
+
+/** Removes what earlier scripts or another busybox left for this kernel, unless another process may yet boot it. */
+function removeOld(folder: string, version: string): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.startsWith(`${version}-`))) {
+    const file = join(folder, name);
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > OLD_MS) rmSync(file, { force: true });
+  }
 }
 
 /** A module's ELF file. Debian stores them plain (up to 6.1) or as .ko.xz; .ko.zst is what others use. */
