@@ -1,5 +1,6 @@
 export type { DumpOptions } from "./dump.js";
 export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
+export { Monitor } from "./monitor.js";
 export {
   type AttributePolicy,
   type ExtendedAck,
@@ -7,6 +8,16 @@ export {
   NetlinkError,
 } from "./netlink-error.js";
 export type { NetlinkRequest } from "./request.js";
+export {
+  type AddressRequest,
+  addressMessage,
+  FOREVER,
+  type InterfaceAddress,
+  type IpFamily,
+} from "./rtnetlink/address.js";
+export { Addresses, type AddressFilter } from "./rtnetlink/addresses.js";
+export type { Batch } from "./rtnetlink/batch.js";
+export type { Change, MonitorGroup, RtnetlinkEvent } from "./rtnetlink/events.js";
 export {
   isLinkKind,
   type Link,
@@ -27,11 +38,16 @@ export {
 } from "./rtnetlink/link-schema.js";
 export { type LinkFilter, Links } from "./rtnetlink/links.js";
 export { RtmType } from "./rtnetlink/messages.js";
-export { Rtnetlink, type RtnetlinkOptions } from "./rtnetlink/rtnetlink.js";
+export { NamespaceIds, namespaceIdMessage } from "./rtnetlink/namespace-id.js";
+export { type Nexthop, type Route, type RouteRequest, RouteTable } from "./rtnetlink/route.js";
+export { routeMessage } from "./rtnetlink/route-schema.js";
+export { type RouteFilter, Routes } from "./rtnetlink/routes.js";
+export { type MonitorOptions, Rtnetlink } from "./rtnetlink/rtnetlink.js";
 export { NetlinkDecodeError, NetlinkEncodeError } from "./schema/errors.js";
 export * as schema from "./schema/index.js";
 export { NetlinkProtocol, NetlinkSocket, type NetlinkSocketOptions, type OnReply } from "./socket.js";
 export { type Action, type ActionInput, gact, mirred } from "./tc/action.js";
+export { Classes, type ClassRequest, type TrafficClass } from "./tc/classes.js";
 export {
   type BpfFilterInput,
   type BpfFilterOptions,

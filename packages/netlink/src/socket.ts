@@ -1,7 +1,9 @@
 import {
   errno,
+  Fd,
+  ioctl,
   MessageFlag,
-  type NetworkNamespace,
+  NetworkNamespace,
   type Readiness,
   Socket,
   SystemError,
@@ -16,6 +18,8 @@ import { NetlinkDecodeError } from "./schema/errors.js";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
+/** include/uapi/linux/sockios.h. */
+const SIOCGSKNS = 0x894c;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
@@ -215,6 +219,13 @@ export class NetlinkSocket implements Disposable {
     if (length === undefined) return false;
     this.#walk(length, onMessage);
     return true;
+  }
+
+  /** Opens the network namespace that the socket belongs to. @throws SystemError EPERM without CAP_NET_ADMIN */
+  networkNamespace(): NetworkNamespace {
+    const number = ioctl(this.#socket.fd, SIOCGSKNS, null, "find the network namespace of a netlink socket");
+    using fd = Fd.adopt(number, "network namespace");
+    return NetworkNamespace.open(`/proc/self/fd/${fd.number}`);
   }
 
   /** Calls back when there is something to receive: see `Socket.onReadable` of the syscall package. */

@@ -13,6 +13,7 @@ import {
   type Decoded,
   type Encodable,
   lazy,
+  orUnknown,
   s32,
   u8,
   u16,
@@ -177,7 +178,8 @@ export const linkAttributes = attributes({
   numVfs: [21, "IFLA_NUM_VF", u32],
   vfInfoList: [22, "IFLA_VFINFO_LIST", binary],
   stats64: [23, "IFLA_STATS64", linkStats64],
-  afSpec: [26, "IFLA_AF_SPEC", afSpec],
+  // In messages of the family AF_BRIDGE the same number holds other attributes.
+  afSpec: [26, "IFLA_AF_SPEC", orUnknown(afSpec)],
   group: [27, "IFLA_GROUP", u32],
   netnsFd: [28, "IFLA_NET_NS_FD", u32],
   extMask: [29, "IFLA_EXT_MASK", u32],

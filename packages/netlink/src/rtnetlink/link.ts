@@ -80,8 +80,6 @@ export interface LinkSettings {
   readonly broadcast?: string | undefined;
   /** The index of a bridge, bond or VRF to become a port of; 0 to leave it. */
   readonly master?: number | undefined;
-  /** At most 255 bytes; "" removes it. */
-  readonly alias?: string | undefined;
   /** Packets. */
   readonly txQueueLength?: number | undefined;
   /** Bytes of the largest packet that segmentation offload may build. */
@@ -94,8 +92,8 @@ export interface LinkSettings {
   readonly netns?: string | NetworkNamespace | Fd | undefined;
 }
 
-/** The other end of a veth pair. */
-export interface VethPeer extends LinkSettings {
+/** The other end of a veth pair. It cannot be made up: the kernel connects the two only afterwards. */
+export interface VethPeer extends Omit<LinkSettings, "up" | "master"> {
   readonly index?: number | undefined;
   readonly numTxQueues?: number | undefined;
   readonly numRxQueues?: number | undefined;
@@ -124,6 +122,8 @@ export interface LinkRequest<K extends string = string> extends LinkSettings {
 
 /** What to change on a device. */
 export interface LinkChanges extends LinkSettings {
+  /** At most 255 bytes; "" removes it. */
+  readonly alias?: string | undefined;
   /** How the device makes its IPv6 link-local address; set it before the device goes up. */
   readonly addrGenMode?: keyof (typeof addrGenMode)["names"] | undefined;
 }

@@ -1,33 +1,87 @@
-import type { NetworkNamespace } from "@weir/syscall";
-import { NetlinkProtocol, NetlinkSocket } from "../socket.js";
+import { type NetworkNamespace, SystemError } from "@weir/syscall";
+import { Monitor } from "../monitor.js";
+import type { NetlinkError } from "../netlink-error.js";
+import type { NetlinkRequest } from "../request.js";
+import { NetlinkProtocol, NetlinkSocket, type NetlinkSocketOptions } from "../socket.js";
+import { Classes } from "../tc/classes.js";
 import { Filters } from "../tc/filters.js";
 import { Qdiscs } from "../tc/qdiscs.js";
+import { Addresses } from "./addresses.js";
+import { Batch } from "./batch.js";
+import { eventOf, type MonitorGroup, monitorGroups, type RtnetlinkEvent } from "./events.js";
 import { Links } from "./links.js";
+import { Hold } from "./messages.js";
+import { NamespaceIds } from "./namespace-id.js";
+import { Routes } from "./routes.js";
 
-/** Where {@link Rtnetlink.open} opens. */
-export interface RtnetlinkOptions {
-  /** The network namespace, or its path; default the caller's. */
-  readonly netns?: string | NetworkNamespace;
+/** How {@link Rtnetlink.monitor} listens. */
+export interface MonitorOptions {
+  /** Bytes of notifications that may wait in the kernel; default 4 MiB. */
+  readonly receiveBufferBytes?: number;
 }
 
-/** Links, addresses, routes and traffic control of one network namespace. */
+/**
+ * Links, addresses, routes and traffic control of one network namespace. Methods are synchronous: the kernel
+ * answers within microseconds. Only {@link monitor} waits.
+ */
 export class Rtnetlink implements Disposable {
   /** The socket underneath, for requests that have no method here. */
   readonly socket: NetlinkSocket;
   readonly links: Links;
+  readonly addresses: Addresses;
+  readonly routes: Routes;
   readonly qdiscs: Qdiscs;
+  readonly classes: Classes;
   readonly filters: Filters;
+  readonly namespaceIds: NamespaceIds;
 
   private constructor(socket: NetlinkSocket) {
     this.socket = socket;
     this.links = new Links(socket);
+    this.addresses = new Addresses(socket);
+    this.routes = new Routes(socket);
     this.qdiscs = new Qdiscs(socket);
+    this.classes = new Classes(socket);
     this.filters = new Filters(socket);
+    this.namespaceIds = new NamespaceIds(socket);
   }
 
-  /** Opens a socket in a network namespace, which stays alive until it is closed. */
-  static open(options: RtnetlinkOptions = {}): Rtnetlink {
+  /** Opens a socket in a network namespace, which stays alive until it is closed. @throws SystemError */
+  static open(options: NetlinkSocketOptions = {}): Rtnetlink {
     return new Rtnetlink(NetlinkSocket.open(NetlinkProtocol.ROUTE, options));
+  }
+
+  /**
+   * Sends several changes with few system calls. The kernel carries all of them out in order, also after one failed.
+   * @param fill adds the requests; it may read with this object's own methods meanwhile
+   * @throws NetlinkError the first refusal, after all requests have been carried out
+   */
+  batch(fill: (batch: Batch) => void): void {
+    for (const error of this.tryBatch(fill)) if (error) throw error;
+  }
+
+  /** As {@link batch}, but gives for each request its error or undefined. */
+  tryBatch(fill: (batch: Batch) => void): (NetlinkError | undefined)[] {
+    using hold = new Hold();
+    const requests: NetlinkRequest[] = [];
+    fill(new Batch((request) => requests.push(request), hold));
+    return this.socket.batch(requests);
+  }
+
+  /**
+   * What changes from now on, as an async iterable with a socket of its own: leave the loop, or close it.
+   * On a "resync" event notifications were lost; read the tables anew.
+   */
+  monitor(groups: readonly MonitorGroup[], options: MonitorOptions = {}): Monitor<RtnetlinkEvent> {
+    const socket = this.#sibling();
+    try {
+      socket.setReceiveBuffer(options.receiveBufferBytes ?? 4 << 20);
+      for (const group of groups) for (const number of monitorGroups[group]) socket.join(number);
+      return new Monitor<RtnetlinkEvent>(socket, eventOf, { type: "resync" });
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 
   /** Closes the socket; a second call does nothing. */
@@ -37,5 +91,21 @@ export class Rtnetlink implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Another socket in the same namespace, wherever this one was opened. */
+  #sibling(): NetlinkSocket {
+    let netns: NetworkNamespace | undefined;
+    try {
+      netns = this.socket.networkNamespace();
+    } catch (error) {
+      // It takes CAP_NET_ADMIN; without it a process can hardly be in two namespaces.
+      if (!(error instanceof SystemError && error.code === "EPERM")) throw error;
+    }
+    try {
+      return NetlinkSocket.open(NetlinkProtocol.ROUTE, netns === undefined ? {} : { netns });
+    } finally {
+      netns?.close();
+    }
   }
 }

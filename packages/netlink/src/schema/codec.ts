@@ -1,5 +1,5 @@
 import { type Input, littleEndian, type Output } from "./bytes.js";
-import { NetlinkEncodeError } from "./errors.js";
+import { NetlinkDecodeError, NetlinkEncodeError } from "./errors.js";
 
 /** The attributes around the one being decoded or encoded: a sub-message finds its selector there. */
 export interface Scope {
@@ -210,6 +210,21 @@ export function mapped<Out, In, WireOut, WireIn>(
       return wire === undefined ? undefined : from(wire);
     },
     encode: (output, value, scope) => codec.encode(output, to(value), scope),
+  };
+}
+
+/** A payload that goes to the unknown attributes where it is malformed, in place of an error for the whole message. */
+export function orUnknown<Out, In>(codec: Codec<Out, In>): Codec<Out, In> {
+  return {
+    ...lazy(() => codec),
+    decode: (input, start, end, scope) => {
+      try {
+        return codec.decode(input, start, end, scope);
+      } catch (error) {
+        if (error instanceof NetlinkDecodeError) return undefined;
+        throw error;
+      }
+    },
   };
 }
 

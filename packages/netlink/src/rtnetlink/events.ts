@@ -1,0 +1,114 @@
+import type { MessageView } from "../message.js";
+import type { Input } from "../schema/bytes.js";
+import type { Codec } from "../schema/codec.js";
+import { NetlinkDecodeError } from "../schema/errors.js";
+import { classOf, type TrafficClass } from "../tc/classes.js";
+import { type Filter, filterReply } from "../tc/filter.js";
+import { type Qdisc, qdiscReply } from "../tc/qdisc.js";
+import { qdiscMessage } from "../tc/tc-schema.js";
+import { addressMessage, addressOf, type InterfaceAddress } from "./address.js";
+import { type Link, linkOf } from "./link.js";
+import { linkMessage } from "./link-schema.js";
+import { RtmType } from "./messages.js";
+import { namespaceIdMessage } from "./namespace-id.js";
+import { type Route, routeOf } from "./route.js";
+import { routeMessage } from "./route-schema.js";
+
+/** Multicast groups of rtnetlink by what they tell of: enum rtnetlink_groups. */
+export const monitorGroups = {
+  link: [1],
+  neighbour: [3],
+  /** Qdiscs, classes and filters. */
+  tc: [4],
+  address: [5, 9],
+  route: [7, 11],
+  rule: [8, 19],
+  namespaceId: [28],
+} as const;
+
+/** What can be monitored. */
+export type MonitorGroup = keyof typeof monitorGroups;
+
+/** "new" for what was made and for what has changed. */
+export type Change = "new" | "removed";
+
+/** What a monitor tells. */
+export type RtnetlinkEvent =
+  | { readonly type: "link"; readonly change: Change; readonly link: Link }
+  | { readonly type: "address"; readonly change: Change; readonly address: InterfaceAddress }
+  | { readonly type: "route"; readonly change: Change; readonly route: Route }
+  | { readonly type: "qdisc"; readonly change: Change; readonly qdisc: Qdisc }
+  | { readonly type: "class"; readonly change: Change; readonly class: TrafficClass }
+  | { readonly type: "filter"; readonly change: Change; readonly filter: Filter }
+  | { readonly type: "namespaceId"; readonly change: Change; readonly id: number }
+  /** The kernel had to drop notifications: read the tables anew. */
+  | { readonly type: "resync" }
+  /** A message that has no type of its own here. */
+  | { readonly type: "other"; readonly messageType: number; readonly bytes: Uint8Array };
+
+/** What a notification means. */
+export function eventOf(input: Input, message: MessageView): RtnetlinkEvent {
+  try {
+    const event = known(input, message);
+    if (event) return event;
+  } catch (error) {
+    // One malformed message must not end the monitor.
+    if (!(error instanceof NetlinkDecodeError)) throw error;
+  }
+  return { type: "other", messageType: message.type, bytes: input.bytes.slice(message.start, message.end) };
+}
+
+function known(input: Input, message: MessageView): RtnetlinkEvent | undefined {
+  const { type, start, end } = message;
+  const read = <Out, Value>(codec: Codec<Out, never>, from: (wire: Out) => Value): Value | undefined => {
+    const wire = codec.decode(input, start, end, undefined);
+    return wire === undefined ? undefined : from(wire);
+  };
+  switch (type) {
+    case RtmType.RTM_NEWLINK:
+    case RtmType.RTM_DELLINK: {
+      // Bridges tell of their ports in messages of their own family, which share only the header.
+      if (input.bytes[start] !== 0) return undefined;
+      const link = read(linkMessage, linkOf);
+      return link && { type: "link", change: changeOf(type === RtmType.RTM_NEWLINK), link };
+    }
+    case RtmType.RTM_NEWADDR:
+    case RtmType.RTM_DELADDR: {
+      const address = read(addressMessage, addressOf);
+      return address && { type: "address", change: changeOf(type === RtmType.RTM_NEWADDR), address };
+    }
+    case RtmType.RTM_NEWROUTE:
+    case RtmType.RTM_DELROUTE: {
+      const route = read(routeMessage, routeOf);
+      return route && { type: "route", change: changeOf(type === RtmType.RTM_NEWROUTE), route };
+    }
+    case RtmType.RTM_NEWQDISC:
+    case RtmType.RTM_DELQDISC: {
+      const qdisc = qdiscReply.decode(input, start, end);
+      return qdisc && { type: "qdisc", change: changeOf(type === RtmType.RTM_NEWQDISC), qdisc };
+    }
+    case RtmType.RTM_NEWTCLASS:
+    case RtmType.RTM_DELTCLASS: {
+      const one = read(qdiscMessage, classOf);
+      return one && { type: "class", change: changeOf(type === RtmType.RTM_NEWTCLASS), class: one };
+    }
+    case RtmType.RTM_NEWTFILTER:
+    case RtmType.RTM_DELTFILTER: {
+      const filter = filterReply.decode(input, start, end);
+      return filter && { type: "filter", change: changeOf(type === RtmType.RTM_NEWTFILTER), filter };
+    }
+    case RtmType.RTM_NEWNSID:
+    case RtmType.RTM_DELNSID: {
+      const id = read(namespaceIdMessage, (wire) => wire.attributes.id);
+      return id === undefined
+        ? undefined
+        : { type: "namespaceId", change: changeOf(type === RtmType.RTM_NEWNSID), id };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function changeOf(made: boolean): Change {
+  return made ? "new" : "removed";
+}
