@@ -53,10 +53,20 @@ export class Btf {
     for (let id = 1; id <= this.typeCount; id++) yield this.type(id);
   }
 
+  /** All types of a kind by id; the others are not decoded. */
+  *typesOf<Kind extends BtfType["kind"]>(kind: Kind): IterableIterator<BtfTypeOf<Kind>> {
+    const number = kindNumber(kind);
+    const { view, littleEndian, offsets } = this.#layout;
+    for (let id = 1; id <= this.typeCount; id++) {
+      if (kindOf(view.getUint32(offsets[id]! + 4, littleEndian)) === number)
+        yield this.type(id) as BtfTypeOf<Kind>;
+    }
+  }
+
   /** The first type of that name and kind. */
   find<Kind extends BtfType["kind"]>(name: string, kind: Kind): BtfTypeOf<Kind> | undefined {
     const wanted = new TextEncoder().encode(name);
-    const number = BtfKind[kind.toUpperCase() as Uppercase<Kind>];
+    const number = kindNumber(kind);
     const { view, littleEndian, offsets } = this.#layout;
     for (let id = 1; id <= this.typeCount; id++) {
       const at = offsets[id]!;
@@ -277,6 +287,10 @@ export class Btf {
         };
     }
   }
+}
+
+function kindNumber(kind: BtfType["kind"]): number {
+  return BtfKind[kind.toUpperCase() as Uppercase<BtfType["kind"]>];
 }
 
 function checkedSize(id: number, size: number): number {

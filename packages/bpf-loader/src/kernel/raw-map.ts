@@ -39,6 +39,8 @@ export class RawMap {
   readonly #key: Uint8Array;
   readonly #value: Uint8Array;
   readonly #attr: Struct;
+  /** For deletion, which refuses an attribute with more than a key. */
+  readonly #deleteAttr: Struct;
   #flags = 0;
 
   /** Made by {@link BpfMap}. */
@@ -47,18 +49,17 @@ export class RawMap {
     this.#shape = shape;
     this.#key = new Uint8Array(shape.keySize);
     this.#value = new Uint8Array(shape.valueSize);
-    this.#attr = mapElement.build({
-      mapFd: fd.number,
-      key: shape.keySize > 0 ? this.#key : null,
-      value: shape.valueSize > 0 ? this.#value : null,
-    });
+    const key = shape.keySize > 0 ? this.#key : null;
+    this.#attr = mapElement.build({ mapFd: fd.number, key, value: shape.valueSize > 0 ? this.#value : null });
+    this.#deleteAttr = mapElement.build({ mapFd: fd.number, key });
   }
 
   /** A copy of the value, or undefined if there is none. For per-CPU maps the values of all possible CPUs, each at a multiple of 8 bytes. */
   get(key: Uint8Array, options?: GetOptions): Uint8Array | undefined {
     this.#prepare(key, options?.lock ? BPF_F_LOCK : 0);
     const result = tryBpf(BpfCommand.MAP_LOOKUP_ELEM, this.#attr);
-    if (result >= 0) return this.#value.slice();
+    // Copied by the constructor: slice() takes three times as long.
+    if (result >= 0) return new Uint8Array(this.#value);
     if (result === -errno.ENOENT!) return undefined;
     throw this.#error(BpfCommand.MAP_LOOKUP_ELEM, result, "look up an element of");
   }
@@ -78,8 +79,8 @@ export class RawMap {
 
   /** Removes an element; false if there was none. Throws SystemError, EINVAL for arrays. */
   delete(key: Uint8Array): boolean {
-    this.#prepare(key, 0);
-    const result = tryBpf(BpfCommand.MAP_DELETE_ELEM, this.#attr);
+    this.#prepare(key, this.#flags);
+    const result = tryBpf(BpfCommand.MAP_DELETE_ELEM, this.#deleteAttr);
     if (result >= 0) return true;
     if (result === -errno.ENOENT!) return false;
     throw this.#error(BpfCommand.MAP_DELETE_ELEM, result, "delete an element of");

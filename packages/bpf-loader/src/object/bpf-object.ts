@@ -141,8 +141,7 @@ type SectionTypes = ReadonlyMap<string, BtfTypeOf<"datasec">>;
 
 function readSectionTypes(btf: Btf | undefined): SectionTypes {
   const types = new Map<string, BtfTypeOf<"datasec">>();
-  for (const type of btf?.types() ?? [])
-    if (type.kind === "datasec" && !types.has(type.name)) types.set(type.name, type);
+  for (const type of btf?.typesOf("datasec") ?? []) if (!types.has(type.name)) types.set(type.name, type);
   return types;
 }
 

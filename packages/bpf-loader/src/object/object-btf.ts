@@ -19,9 +19,7 @@ export function readObjectBtf(elf: ElfFile): Btf | undefined {
   const offsets = variableOffsets(elf);
   const sections = new Map(elf.sections.map((section) => [section.name, section]));
   let changed = false;
-  for (let id = 1; id <= raw.typeCount; id++) {
-    const type = raw.type(id);
-    if (type.kind !== "datasec") continue;
+  for (const type of raw.typesOf("datasec")) {
     const target = sections.get(type.name);
     if (!target) continue;
     const entries = type.entries.map((entry) => {
@@ -33,7 +31,7 @@ export function readObjectBtf(elf: ElfFile): Btf | undefined {
         offset: (known ? offsets.get(target)?.get(variable.name) : undefined) ?? entry.offset,
       };
     });
-    writeSection(bytes, raw, id, target.size, entries);
+    writeSection(bytes, raw, type.id, target.size, entries);
     changed = true;
   }
   return changed ? Btf.parse(bytes) : raw;

@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import { BpfObject } from "../object/bpf-object.js";
+
+/** The objects that fixtures/build.sh makes. */
+export type FixtureName =
+  | "shape"
+  | "globals"
+  | "globals-big-endian"
+  | "calls"
+  | "maps"
+  | "unsupported"
+  | "refused"
+  | "newer";
+
+/** All of them. */
+export const fixtureNames: readonly FixtureName[] = [
+  "shape",
+  "globals",
+  "globals-big-endian",
+  "calls",
+  "maps",
+  "unsupported",
+  "refused",
+  "newer",
+];
+
+/** Where an object lies. */
+export function fixturePath(name: FixtureName): URL {
+  return new URL(`../../fixtures/${name}.bpf.o`, import.meta.url);
+}
+
+/** The bytes of an object. */
+export function fixture(name: FixtureName): Uint8Array {
+  return new Uint8Array(readFileSync(fixturePath(name)));
+}
+
+/** An object, parsed. */
+export function parseFixture(name: FixtureName): BpfObject {
+  return BpfObject.parse(fixture(name));
+}
