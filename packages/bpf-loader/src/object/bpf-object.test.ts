@@ -8,14 +8,12 @@ import { link } from "./link.js";
 const test = suite("BpfObject");
 
 test("programs get their type from their section", () => {
-  const object = parseFixture("calls");
+  const object = parseFixture("sections");
   assert.equal(
     object.programs.map((program) => [program.name, program.section, program.type, program.autoload]),
     [
-      ["other_section", "helpers/same", undefined, false],
-      ["calls", "tc", "sched_cls", true],
-      ["calls_hidden", "tc", "sched_cls", true],
-      ["callback", "tc", "sched_cls", true],
+      ["elsewhere", "helpers/more", undefined, false],
+      ["calls_elsewhere", "tc", "sched_cls", true],
       ["optional", "tc", "sched_cls", false],
       ["untyped", "mystery", undefined, false],
     ],
@@ -124,12 +122,14 @@ test("instructions refer to maps, variables and functions by name", () => {
 
 test("a program is linked with each function that it calls, once, in the order of the calls", () => {
   const object = parseFixture("calls");
-  const linked = (name: string) => link(object.program(name).function, true);
-  const functions = (name: string) => linked(name).functions.map((placed) => placed.function.name);
-  assert.equal(functions("calls"), ["calls", "other_section", "global_twice", "leaf"]);
-  assert.equal(functions("calls_hidden"), ["calls_hidden", "hidden_read"]);
-  assert.equal(functions("callback"), ["callback", "sum"]);
-  assert.equal(functions("untyped"), ["untyped"]);
+  const functions = (from: BpfObject, name: string) =>
+    link(from.program(name).function, true).functions.map((placed) => placed.function.name);
+  assert.equal(functions(object, "calls"), ["calls", "global_twice", "leaf"]);
+  assert.equal(functions(object, "calls_hidden"), ["calls_hidden", "hidden_read"]);
+  assert.equal(functions(object, "callback"), ["callback", "sum"]);
+  const sections = parseFixture("sections");
+  assert.equal(functions(sections, "calls_elsewhere"), ["calls_elsewhere", "elsewhere", "leaf"]);
+  assert.equal(functions(sections, "untyped"), ["untyped"]);
 });
 
 test("linked calls are relative to the instruction behind them", () => {
@@ -142,7 +142,7 @@ test("linked calls are relative to the instruction behind them", () => {
     const pseudoCall = view.getUint8(at * 8) === 0x85 && view.getUint8(at * 8 + 1) >> 4 === 1;
     if (pseudoCall) calls.push(starts.get(at + 1 + view.getInt32(at * 8 + 4, true)));
   }
-  assert.equal(calls, ["other_section", "leaf", "global_twice", "leaf"]);
+  assert.equal(calls, ["global_twice", "leaf", "leaf"]);
 });
 
 test("linking leaves the object as it was", () => {

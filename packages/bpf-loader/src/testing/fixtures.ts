@@ -7,6 +7,7 @@ export type FixtureName =
   | "globals"
   | "globals-big-endian"
   | "calls"
+  | "sections"
   | "maps"
   | "unsupported"
   | "refused"
@@ -18,6 +19,7 @@ export const fixtureNames: readonly FixtureName[] = [
   "globals",
   "globals-big-endian",
   "calls",
+  "sections",
   "maps",
   "unsupported",
   "refused",
