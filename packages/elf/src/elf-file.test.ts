@@ -219,4 +219,11 @@ test("bytes in the middle of a larger buffer are read at their own offset", () =
   assert.is(elf.symbols.length, 9);
 });
 
+test("a Buffer gives plain views of its bytes", () => {
+  const buffer = Buffer.from(fixture("x86-64"));
+  const { data } = ElfFile.parse(buffer).section(".rodata")!;
+  assert.is(Buffer.isBuffer(data), false);
+  assert.is(data.buffer, buffer.buffer);
+});
+
 test.run();

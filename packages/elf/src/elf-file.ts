@@ -36,7 +36,8 @@ export class ElfFile {
    * The bytes must not change as long as the file is used. Throws {@link ElfError}.
    */
   static parse(bytes: Uint8Array): ElfFile {
-    return new ElfFile(bytes);
+    // Views of a Node Buffer would be Buffers, whose slice() copies nothing: everybody gets plain Uint8Arrays.
+    return new ElfFile(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
 
   /** The first section of that name. */

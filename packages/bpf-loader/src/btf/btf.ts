@@ -15,7 +15,7 @@ const linkages: readonly BtfLinkage[] = ["static", "global", "extern"];
  * is asked for, so that a large blob costs little more than its index.
  */
 export class Btf {
-  /** The bytes given, not a copy. */
+  /** A view of the bytes given, not a copy. */
   readonly bytes: Uint8Array;
   readonly littleEndian: boolean;
   /** The number of types; ids run from 1 to this, and id 0 is void. */
@@ -32,7 +32,7 @@ export class Btf {
 
   /** Reads a `.BTF` section or the contents of /sys/kernel/btf/vmlinux; either byte order. Throws {@link BtfError}. */
   static parse(bytes: Uint8Array): Btf {
-    return new Btf(bytes);
+    return new Btf(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   }
 
   /** The type with that id. Throws {@link BtfError} if there is none. */

@@ -64,12 +64,12 @@ export function rawCodec(size: number): Codec<Uint8Array> {
     decode(bytes) {
       if (bytes.length < size)
         throw new RangeError(`a value of ${size} bytes cannot be read from ${bytes.length}`);
-      return bytes.slice(0, size);
+      return new Uint8Array(bytes.subarray(0, size));
     },
     encode(value) {
       if (!(value instanceof Uint8Array) || value.length !== size)
         throw new RangeError(`expected a Uint8Array of ${size} bytes`);
-      return value.slice();
+      return new Uint8Array(value);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { errno, NotSupportedError, SystemError } from "@weir/syscall";
+import { errno, SystemError } from "@weir/syscall";
 import type { Btf } from "../btf/btf.js";
 import type { MapType } from "../names/tables.js";
 import { BpfObjectError } from "../object/error.js";
@@ -38,12 +38,8 @@ export function createFromSpec(spec: MapSpec, loadBtf: () => LoadedBtf | undefin
   const needsBtf = types !== undefined && holdsSpinLock(types.btf, types.value);
   const loaded = types && loadBtf();
   const btf = types && loaded?.fd ? { fd: loaded.fd, key: types.key, value: types.value } : undefined;
-  if (needsBtf && !btf) {
-    throw new NotSupportedError({
-      feature: `BTF of this object, which map "${spec.name}" needs for its spin lock`,
-      cause: loaded?.error,
-    });
-  }
+  // Without BTF the kernel would not find the lock.
+  if (needsBtf && loaded?.error) throw loaded.error;
   const { name, type, keySize, valueSize, maxEntries, flags, mapExtra, numaNode } = spec;
   const options = {
     name,

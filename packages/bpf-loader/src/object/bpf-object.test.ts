@@ -92,6 +92,12 @@ test("a variable that is set changes its bytes and no others, and only in its ow
   assert.equal(bytes, fixture("globals"));
 });
 
+test("the bytes that are parsed stay as they were, in a Buffer too", () => {
+  const buffer = Buffer.from(fixture("globals"));
+  BpfObject.parse(buffer).variable("runs").set(1n);
+  assert.equal(new Uint8Array(buffer), fixture("globals"));
+});
+
 test("what does not exist is named together with what does", () => {
   const object = parseFixture("shape");
   const message = objectError("BPF_NOT_FOUND", () => object.map("pod"));
