@@ -1,5 +1,5 @@
 export { runCommandLine } from "./cli/run.js";
-export { requestedLimits } from "./cni/bandwidth.js";
+export { mentionsBandwidth, type RateRange, requestedLimits } from "./cni/bandwidth.js";
 export {
   type CniVersion,
   type NetworkConfiguration,

@@ -1,4 +1,13 @@
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -51,22 +60,47 @@ test("VERSION answers with the versions, in the caller's version, with or withou
   }
 });
 
-test("VERSION loads nothing that it does not need", () => {
-  const folder = mkdtempSync(join(executables.folder, "coverage-"));
-  executables.run(executables.module, { env: { CNI_COMMAND: "VERSION", NODE_V8_COVERAGE: folder } });
-  const urls = readdirSync(folder).flatMap((name) => {
-    const { result } = JSON.parse(readFileSync(join(folder, name), "utf8")) as { result: { url: string }[] };
-    return result.map(({ url }) => url);
-  });
-  assert.ok(urls.some((url) => url.endsWith("/cni/run.js")));
-  assert.equal(
-    urls.filter((url) => /koffi|commander|shaper|netlink|bpf-loader|syscall|\/cli\//.test(url)),
-    [],
-  );
+test("VERSION, and ADD of a pod without a limit, load nothing that they do not need", () => {
+  for (const CNI_COMMAND of ["VERSION", "ADD"]) {
+    const folder = mkdtempSync(join(executables.folder, "coverage-"));
+    const { status } = executables.run(executables.module, {
+      env: { ...environment, CNI_COMMAND, NODE_V8_COVERAGE: folder },
+      input: JSON.stringify(configuration),
+    });
+    assert.is(status, 0);
+    const urls = readdirSync(folder).flatMap((name) => {
+      const { result } = JSON.parse(readFileSync(join(folder, name), "utf8")) as {
+        result: { url: string }[];
+      };
+      return result.map(({ url }) => url);
+    });
+    assert.ok(urls.some((url) => url.endsWith("/cni/run.js")));
+    assert.equal(
+      urls.filter((url) => /koffi|commander|shaper|netlink|bpf-loader|syscall|\/cli\//.test(url)),
+      [],
+    );
+  }
 });
 
-test("the plugin's file holds no command line", () => {
-  assert.not.ok(readFileSync(join(executables.folder, "bundle/weir.cjs"), "utf8").includes("commander"));
+test("the bundle works without its code cache, and with one that V8 refuses", () => {
+  const folder = join(executables.folder, "bundle");
+  const cache = join(folder, readdirSync(folder).find((name) => name.endsWith(".cache"))!);
+  const content = readFileSync(cache);
+  const check = () => {
+    const { status, stdout } = executables.run([executables.launcher], {
+      env: { ...environment, CNI_COMMAND: "CHECK" },
+      input: JSON.stringify({ ...configuration, egressRate: 1_000_000 }),
+    });
+    assert.equal([status, JSON.parse(stdout).code], [1, 3]);
+  };
+  for (const damaged of [content.subarray(0, 1000), Buffer.alloc(content.length), Buffer.alloc(0)]) {
+    writeFileSync(cache, damaged);
+    check();
+  }
+  rmSync(cache);
+  check();
+  writeFileSync(cache, content);
+  check();
 });
 
 test("all missing variables are in one error of code 4", () => {

@@ -39,7 +39,12 @@ const limited = (egressRate: number, ingressRate = 50_000_000) => ({
   type: "weir",
   prevResult,
   runtimeConfig: {
-    bandwidth: { EgressRate: egressRate, EgressBurst: 4294967295, IngressRate: ingressRate, IngressBurst: 4294967295 },
+    bandwidth: {
+      EgressRate: egressRate,
+      EgressBurst: 4294967295,
+      IngressRate: ingressRate,
+      IngressBurst: 4294967295,
+    },
   },
 });
 
@@ -117,7 +122,9 @@ test("DEL works with the namespace gone and a configuration that is nonsense", (
 
 test("one direction alone is shaped alone", () => {
   using pod = new Pod(executables.folder, "blue", "veth");
-  succeeded(cni("ADD", pod, { ...limited(0, 1_000_000), runtimeConfig: { bandwidth: { egressRate: 2_000_000 } } }));
+  succeeded(
+    cni("ADD", pod, { ...limited(0, 1_000_000), runtimeConfig: { bandwidth: { egressRate: 2_000_000 } } }),
+  );
   const [found] = statuses();
   assert.is(found?.egress?.bitsPerSecond, 2_000_000);
   assert.is(found?.ingress, undefined);
@@ -203,7 +210,10 @@ test("GC removes what is gone, and keeps what is valid, another network's or mad
   const collected = cni("GC", kept, { ...limited(1_000_000), ...valid });
   succeeded(collected);
   assert.is(collected.stdout, "");
-  assert.equal(statuses().map(({ id }) => id), ["hand", "kept/eth0", "other/eth0"]);
+  assert.equal(
+    statuses().map(({ id }) => id),
+    ["hand", "kept/eth0", "other/eth0"],
+  );
   for (const CNI_CONTAINERID of ["kept", "other"]) succeeded(cni("DEL", kept, {}, { CNI_CONTAINERID }));
   succeeded(weir("remove", "hand"));
 });
@@ -274,7 +284,10 @@ test("without privileges it says so in one sentence", () => {
       executables.launcher,
       ...["apply", "--netns", pod.netns, "--device", "eth0", "--egress", "1M"],
     ],
-    { env: { PATH: process.env.PATH, WEIR_STATE_DIRECTORY: executables.stateDirectory, ...base }, encoding: "utf8" },
+    {
+      env: { PATH: process.env.PATH, WEIR_STATE_DIRECTORY: executables.stateDirectory, ...base },
+      encoding: "utf8",
+    },
   );
   assert.is(status, 1, stderr);
   assert.match(stderr, /^weir: [^\n]*(root|CAP_)[^\n]*\n$/);

@@ -1,3 +1,4 @@
+import { MAX_BITS_PER_SECOND, MIN_BITS_PER_SECOND } from "@weir/shaper";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -5,9 +6,11 @@ import { requestedLimits } from "./bandwidth.js";
 import { parseConfiguration } from "./configuration.js";
 import { CniError } from "./errors.js";
 
+const range = { min: MIN_BITS_PER_SECOND, max: MAX_BITS_PER_SECOND };
 const limits = (more: string) =>
   requestedLimits(
     parseConfiguration(`{"cniVersion":"1.0.0","name":"n"${more === "" ? "" : `,${more}`}}`, "ADD"),
+    range,
   );
 const runtime = (bandwidth: string) => limits(`"runtimeConfig":{"bandwidth":${bandwidth}}`);
 

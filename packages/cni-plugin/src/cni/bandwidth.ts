@@ -1,4 +1,4 @@
-import { type Limit, type Limits, MAX_BITS_PER_SECOND, MIN_BITS_PER_SECOND } from "@weir/shaper";
+import type { Limit, Limits } from "@weir/shaper";
 import { field, isObject, type Json, JsonNumber, type JsonObject } from "../json.js";
 import { type NetworkConfiguration, show } from "./configuration.js";
 import { CniError, CniErrorCode } from "./errors.js";
@@ -10,22 +10,43 @@ import { CniError, CniErrorCode } from "./errors.js";
 const PLACEHOLDER_BURST_BITS = 0xffff_ffffn;
 const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
 
+/** The rates that are allowed, in bits per second, both ends included. */
+export interface RateRange {
+  min: bigint;
+  max: bigint;
+}
+
+/** The object of a configuration that holds bandwidth fields, and its path as it stands in messages. */
+interface Bandwidth {
+  fields: JsonObject;
+  path: string;
+}
+
 /**
  * The limits that a configuration asks for, with the reference `bandwidth` plugin's field names and order of
  * precedence: fields written into the conflist's entry outrank runtimeConfig.bandwidth, all of them together.
  * @returns undefined where the configuration names no limit
  * @throws CniError of code 7 that names the field, its value and what is allowed, or of code 2 for subnet lists
  */
-export function requestedLimits(configuration: NetworkConfiguration): Limits | undefined {
-  const { fields } = configuration;
+export function requestedLimits(configuration: NetworkConfiguration, range: RateRange): Limits | undefined {
+  const bandwidth = findBandwidth(configuration);
+  return bandwidth && readLimits(bandwidth, range);
+}
+
+/** Whether a configuration has bandwidth fields at all. Where it has none, {@link requestedLimits} gives undefined. */
+export function mentionsBandwidth(configuration: NetworkConfiguration): boolean {
+  return findBandwidth(configuration) !== undefined;
+}
+
+function findBandwidth({ fields }: NetworkConfiguration): Bandwidth | undefined {
   const runtime = runtimeBandwidth(fields);
   refuseSubnets(fields, "");
   if (runtime) refuseSubnets(runtime, RUNTIME_PATH);
   const inline = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"].some(
     (name) => field(fields, name) !== undefined,
   );
-  if (inline) return readLimits(fields, "");
-  return runtime && readLimits(runtime, RUNTIME_PATH);
+  if (inline) return { fields, path: "" };
+  return runtime && { fields: runtime, path: RUNTIME_PATH };
 }
 
 const RUNTIME_PATH = "runtimeConfig.bandwidth.";
@@ -40,27 +61,34 @@ function runtimeBandwidth(fields: JsonObject): JsonObject | undefined {
   return bandwidth;
 }
 
-function readLimits(source: JsonObject, path: string): Limits | undefined {
-  const ingress = readLimit(source, path, "ingress");
-  const egress = readLimit(source, path, "egress");
+function readLimits(bandwidth: Bandwidth, range: RateRange): Limits | undefined {
+  const ingress = readLimit(bandwidth, "ingress", range);
+  const egress = readLimit(bandwidth, "egress", range);
   if (!ingress && !egress) {
     // A zero beside a real limit is how containerd leaves a direction out; zeros alone would be a limit of nothing.
-    const zero = ["egressRate", "ingressRate"].find((name) => field(source, name) !== undefined);
-    if (zero) throw invalid(path + zero, field(source, zero), rateRule);
+    const { fields, path } = bandwidth;
+    const zero = ["egressRate", "ingressRate"].find((name) => field(fields, name) !== undefined);
+    if (zero) throw invalid(path + zero, field(fields, zero), rateRule(range));
     return undefined;
   }
   return { ...(egress ? { egress } : {}), ...(ingress ? { ingress } : {}) };
 }
 
-const rateRule = `a whole number of bits per second from ${MIN_BITS_PER_SECOND} to ${MAX_BITS_PER_SECOND}`;
+function rateRule({ min, max }: RateRange): string {
+  return `a whole number of bits per second from ${min} to ${max}`;
+}
 
-function readLimit(source: JsonObject, path: string, direction: "ingress" | "egress"): Limit | undefined {
+function readLimit(
+  { fields, path }: Bandwidth,
+  direction: "ingress" | "egress",
+  range: RateRange,
+): Limit | undefined {
   const rateName = `${direction}Rate`;
   const burstName = `${direction}Burst`;
-  const rateField = field(source, rateName);
+  const rateField = field(fields, rateName);
   const bitsPerSecond = wholeNumber(rateField);
-  if (bitsPerSecond === undefined) throw invalid(path + rateName, rateField, rateRule);
-  const burst = readBurst(source, path, burstName);
+  if (bitsPerSecond === undefined) throw invalid(path + rateName, rateField, rateRule(range));
+  const burst = readBurst(fields, path, burstName);
   if (bitsPerSecond === 0n) {
     if (burst === 0n) return undefined;
     throw new CniError(
@@ -68,8 +96,8 @@ function readLimit(source: JsonObject, path: string, direction: "ingress" | "egr
       `${path}${burstName} is ${burst}, but ${path}${rateName} is ${rateField === undefined ? "missing" : "0"}: a burst takes a rate beside it`,
     );
   }
-  if (bitsPerSecond < MIN_BITS_PER_SECOND || bitsPerSecond > MAX_BITS_PER_SECOND) {
-    throw invalid(path + rateName, rateField, rateRule);
+  if (bitsPerSecond < range.min || bitsPerSecond > range.max) {
+    throw invalid(path + rateName, rateField, rateRule(range));
   }
   return burst === 0n ? { bitsPerSecond } : { bitsPerSecond, burstBits: burst };
 }

@@ -25,7 +25,10 @@ test("a shaper's refusal has a code of its own and says what to do", () => {
 });
 
 test("a namespace that is gone names the variable, as the specification wants", () => {
-  const { code, message } = explain(new ShaperError("NETNS_MISSING", "there is no network namespace at /x"), action);
+  const { code, message } = explain(
+    new ShaperError("NETNS_MISSING", "there is no network namespace at /x"),
+    action,
+  );
   assert.is(code, 4);
   assert.is(message, `${action} failed: CNI_NETNS is wrong, there is no network namespace at /x`);
 });

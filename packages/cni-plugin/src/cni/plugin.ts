@@ -3,6 +3,8 @@ import {
   checkRequirements,
   type Limit,
   type Limits,
+  MAX_BITS_PER_SECOND,
+  MIN_BITS_PER_SECOND,
   Shaper,
   ShaperError,
   type ShaperOptions,
@@ -52,6 +54,7 @@ interface NetworkAttachment extends Attachment {
 
 const operations = { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status, VERSION: nothing };
 const done: Reply = { output: "" };
+const range = { min: MIN_BITS_PER_SECOND, max: MAX_BITS_PER_SECOND };
 
 /** The shaper's name of an interface of a container. */
 function idOf({ containerId, ifname }: CniEnvironment): string {
@@ -61,7 +64,7 @@ function idOf({ containerId, ifname }: CniEnvironment): string {
 function add({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "ADD");
   const result = convertResult(previousResult(configuration, "ADD"), configuration.cniVersion);
-  const limits = requestedLimits(configuration);
+  const limits = requestedLimits(configuration, range);
   const output = `${stringifyJson(result)}\n`;
   if (!limits) return { output };
   const id = idOf(environment);
@@ -101,7 +104,7 @@ function del({ environment, options }: Call): Reply {
 function check({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "CHECK");
   previousResult(configuration, "CHECK");
-  const wanted = requestedLimits(configuration);
+  const wanted = requestedLimits(configuration, range);
   const id = idOf(environment);
   using shaper = Shaper.open(options);
   let found: ReturnType<Shaper["inspect"]>;

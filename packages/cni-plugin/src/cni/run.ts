@@ -1,8 +1,16 @@
 import { stringifyJson } from "../json.js";
 import { shaperOptions } from "../options.js";
-import { newestVersion, requestedVersion, supportedVersions } from "./configuration.js";
+import { mentionsBandwidth } from "./bandwidth.js";
+import {
+  newestVersion,
+  parseConfiguration,
+  previousResult,
+  requestedVersion,
+  supportedVersions,
+} from "./configuration.js";
 import { type CniEnvironment, parseEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
+import { convertResult } from "./result.js";
 
 /** How a call reaches the outside. */
 export interface Streams {
@@ -25,7 +33,14 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
       streams.write(1, `${stringifyJson({ cniVersion, supportedVersions: [...supportedVersions] })}\n`);
       return 0;
     }
-    // The shaper and all below it load here, so that VERSION does without.
+    if (environment.command === "ADD") {
+      const result = passThrough(input);
+      if (result !== undefined) {
+        deliver(streams, result, undefined);
+        return 0;
+      }
+    }
+    // The shaper and all below it load here, so that VERSION and pods without a limit do without.
     const { answer } = await import("./plugin.js");
     const reply = answer({ environment, input, options: shaperOptions(streams.env) });
     deliver(streams, reply.output, reply.undo);
@@ -34,6 +49,13 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
     report(streams, error, cniVersion);
     return 1;
   }
+}
+
+/** The answer to ADD for a pod that has no limit, which most pods of a cluster have not; undefined for others. */
+function passThrough(input: string): string | undefined {
+  const configuration = parseConfiguration(input, "ADD");
+  const result = convertResult(previousResult(configuration, "ADD"), configuration.cniVersion);
+  return mentionsBandwidth(configuration) ? undefined : `${stringifyJson(result)}\n`;
 }
 
 function readInput(streams: Streams, { command }: CniEnvironment): string {
@@ -68,9 +90,10 @@ function deliver(streams: Streams, output: string, undo: (() => void) | undefine
 }
 
 function report({ write }: Streams, error: unknown, cniVersion: string): void {
+  // By its name: a bundle that keeps the plugin in a file of its own has the class twice.
   const failure =
-    error instanceof CniError
-      ? error
+    (error as Error).name === "CniError"
+      ? (error as CniError)
       : new CniError(
           CniErrorCode.INTERNAL,
           `weir failed: ${(error as Error).message}`,

@@ -1,0 +1,69 @@
+// Makes the code cache: V8 keeps what has been compiled when the cache is written, so the plugin has to have worked.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Rtnetlink } from "@weir/netlink";
+import { mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
+
+/**
+ * Runs the plugin's ADD and writes the code cache of that process. As root it shapes the loopback device of a
+ * namespace made for it; otherwise, and where this kernel cannot shape, the cache holds what ran until then.
+ * @param {string} plugin path of the plugin's file
+ * @param {string} cache path of the cache to write
+ */
+export function warmUp(plugin, cache) {
+  const folder = mkdtempSync(join(tmpdir(), "weir-warm-up-"));
+  const bpffs = join(folder, "bpffs");
+  const netns = join(folder, "netns");
+  const undo = [() => rmSync(folder, { recursive: true, force: true })];
+  try {
+    if (process.getuid() === 0) {
+      mkdirSync(bpffs);
+      mountBpffs(bpffs);
+      undo.push(() => unmount(bpffs));
+      NetworkNamespace.create(netns).close();
+      undo.push(() => NetworkNamespace.remove(netns));
+      const rt = Rtnetlink.open({ netns });
+      rt.links.set("lo", { up: true });
+      rt.close();
+    }
+    const call = (containerId) => ({
+      environment: { command: "ADD", containerId, netns, ifname: "lo" },
+      input: JSON.stringify({
+        cniVersion: "1.0.0",
+        name: "warm-up",
+        prevResult: { cniVersion: "1.0.0", ips: [{ address: "10.0.0.1/8" }] },
+        runtimeConfig: { bandwidth: { ingressRate: 1e6, egressRate: 1e6 } },
+      }),
+      options: { bpffs, stateDirectory: join(folder, "state") },
+    });
+    // The second ADD finds the program pinned, as nearly every ADD of a node does.
+    run(plugin, "", call("first"));
+    run(plugin, cache, call("second"));
+  } finally {
+    for (const step of undo.reverse()) step();
+  }
+}
+
+const program = `
+  const { readFileSync, writeFileSync } = require("node:fs");
+  const { dirname } = require("node:path");
+  const [, filename, cache, call] = process.argv;
+  const script = new (require("node:vm").Script)(readFileSync(filename, "latin1"), { filename });
+  if (cache) process.on("exit", () => writeFileSync(cache, script.createCachedData()));
+  const plugin = { exports: {} };
+  script.runInThisContext()(plugin.exports, require, plugin, filename, dirname(filename));
+  try {
+    plugin.exports.answer(JSON.parse(call));
+  } catch (error) {
+    // A kernel that cannot shape is no mistake; one in the plugin is (CniErrorCode.INTERNAL).
+    if (error.name !== "CniError" || error.code === 199) throw error;
+  }
+`;
+
+function run(plugin, cache, call) {
+  const command = ["-e", program, plugin, cache, JSON.stringify(call)];
+  const { status, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`the plugin failed while its code cache was made: ${stderr}`);
+}
