@@ -119,6 +119,7 @@ export async function requireDebianPackages(names) {
 }
 
 function isInstalled(name) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholder
   const { stdout } = spawnSync("dpkg-query", ["-W", "-f", "${Status}", name], { encoding: "utf8" });
   return stdout?.endsWith("install ok installed") ?? false;
 }

@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Pod } from "./lab.js";
+
+/** What one iperf3 test saw. */
+export interface IperfResult {
+  /** Payload bits per second at the receiver. */
+  goodputBitsPerSecond: number;
+  /** TCP segments that were sent again; absent for UDP. */
+  retransmits?: number;
+  /** Datagrams that got lost, from 0 to 1; absent for TCP. */
+  lost?: number;
+}
+
+/** An iperf3 server in a pod. */
+export class IperfServer implements Disposable {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async start(pod: Pod): Promise<IperfServer> {
+    const child = spawn("nsenter", [`--net=${pod.netns}`, "iperf3", "-s", "--forceflush"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    return new IperfServer(child);
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill();
+  }
+}
+
+/**
+ * Runs iperf3 from one pod to another's server.
+ * @param options.bitsPerSecond what UDP offers; TCP sends what it can
+ */
+export async function iperf(options: {
+  from: Pod;
+  to: Pod;
+  protocol: "tcp" | "udp";
+  seconds: number;
+  bitsPerSecond?: number;
+  streams?: number;
+}): Promise<IperfResult> {
+  const { from, to, protocol, seconds, bitsPerSecond, streams = 1 } = options;
+  const udp = protocol === "udp" ? ["--udp", "--bitrate", String(bitsPerSecond ?? 0)] : [];
+  const args = [
+    "iperf3",
+    "--client",
+    to.address,
+    "--time",
+    String(seconds),
+    "--parallel",
+    String(streams),
+    "--json",
+    ...udp,
+  ];
+  const output = await inPod(from, args);
+  const report = JSON.parse(output) as {
+    error?: string;
+    end?: {
+      sum?: { bits_per_second: number; lost_percent?: number };
+      sum_sent?: { retransmits?: number };
+      sum_received?: { bits_per_second: number };
+    };
+  };
+  const received = protocol === "tcp" ? report.end?.sum_received : report.end?.sum;
+  if (!received) throw new Error(`iperf3 from ${from.name} to ${to.name} failed: ${report.error ?? output}`);
+  const lost = (report.end?.sum?.lost_percent ?? 0) / 100;
+  return protocol === "tcp"
+    ? { goodputBitsPerSecond: received.bits_per_second, retransmits: report.end?.sum_sent?.retransmits ?? 0 }
+    : { goodputBitsPerSecond: received.bits_per_second * (1 - lost), lost };
+}
+
+/** Runs a program in a pod and gives what it prints, whatever its exit status. */
+export async function inPod(pod: Pod, command: string[]): Promise<string> {
+  const child = spawn("nsenter", [`--net=${pod.netns}`, ...command], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (text) => {
+    output += text;
+  });
+  await once(child, "close");
+  return output;
+}

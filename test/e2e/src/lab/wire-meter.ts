@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { NetworkNamespace } from "@weir/syscall";
+
+/** Bytes that had arrived at a time, in seconds. */
+export interface Sample {
+  seconds: number;
+  bytes: number;
+}
+
+/** Bytes of the Ethernet header, which the IP counters leave out. */
+const LINK_HEADER = 14;
+
+/** What arrives before the test itself: connections are made and parameters exchanged. */
+const PRELUDE_BYTES = 20_000;
+
+/**
+ * Counts what a pod's IP stack receives, as it was on the wire: behind everything that shapes, on either side, and
+ * independent of it. The kernel counts bytes of merged packets (net/ipv4/ip_input.c); the headers that merging took
+ * away are added again, since it also counts how many packets there were on the wire.
+ */
+export class WireMeter implements Disposable {
+  readonly #namespace: NetworkNamespace;
+  readonly #headerBytes: number;
+
+  /** @param headerBytes the IP and transport headers of one packet: 52 for TCP with timestamps, 28 for UDP */
+  constructor(netns: string, headerBytes: number) {
+    this.#namespace = NetworkNamespace.open(netns);
+    this.#headerBytes = headerBytes;
+  }
+
+  read(): Sample {
+    const [seconds, netstat, snmp] = this.#namespace.run(() => [
+      Number(process.hrtime.bigint()) / 1e9,
+      readFileSync("/proc/thread-self/net/netstat", "latin1"),
+      readFileSync("/proc/thread-self/net/snmp", "latin1"),
+    ]);
+    const extended = counters(netstat, "IpExt");
+    const packets = ["InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"].reduce(
+      (sum, name) => sum + (extended.get(name) ?? 0),
+      0,
+    );
+    const merged = packets - (counters(snmp, "Ip").get("InReceives") ?? 0);
+    const bytes = (extended.get("InOctets") ?? 0) + merged * this.#headerBytes + packets * LINK_HEADER;
+    return { seconds, bytes };
+  }
+
+  /** Samples until the signal is given: often until traffic begins, which dates its first second, then less often. */
+  async sample(signal: AbortSignal): Promise<Sample[]> {
+    const first = this.read();
+    const samples = [first];
+    let pause = 4;
+    while (!signal.aborted) {
+      await sleep(pause);
+      const sample = this.read();
+      samples.push(sample);
+      if (sample.bytes - first.bytes > PRELUDE_BYTES) pause = 40;
+    }
+    return samples;
+  }
+
+  [Symbol.dispose](): void {
+    this.#namespace.close();
+  }
+}
+
+function counters(text: string, name: string): Map<string, number> {
+  const [names, values] = text.split("\n").filter((line) => line.startsWith(`${name}: `));
+  const keys = names?.split(" ") ?? [];
+  const numbers = values?.split(" ") ?? [];
+  return new Map(keys.map((key, index) => [key, Number(numbers[index])]));
+}
+
+/**
+ * Bits per second in each of the seconds that follow the first byte of the test, the first one included; bytes at the
+ * seconds' borders are interpolated between samples.
+ */
+export function bitsEachSecond(samples: Sample[], seconds: number): number[] {
+  const base = samples[0]?.bytes ?? 0;
+  const first = samples.findIndex(({ bytes }) => bytes - base > PRELUDE_BYTES);
+  if (first < 1) return [];
+  const start = (samples[first - 1]!.seconds + samples[first]!.seconds) / 2;
+  const rates: number[] = [];
+  for (let second = 0; second < seconds; second++) {
+    const from = bytesAt(samples, start + second);
+    const to = bytesAt(samples, start + second + 1);
+    if (from === undefined || to === undefined) break;
+    rates.push(Math.round((to - from) * 8));
+  }
+  return rates;
+}
+
+function bytesAt(samples: Sample[], seconds: number): number | undefined {
+  const after = samples.findIndex((sample) => sample.seconds >= seconds);
+  if (after < 1) return after === 0 ? samples[0]!.bytes : undefined;
+  const [a, b] = [samples[after - 1]!, samples[after]!];
+  return a.bytes + ((b.bytes - a.bytes) * (seconds - a.seconds)) / (b.seconds - a.seconds);
+}
