@@ -1,4 +1,4 @@
-import { linkLayerAddress } from "../schema/address.js";
+import { ipAddress, linkLayerAddress } from "../schema/address.js";
 import {
   type AttributesInput,
   type AttributesOf,
@@ -145,7 +145,9 @@ const inet6 = attributes({
   stats: [3, "IFLA_INET6_STATS", binary],
   cacheInfo: [5, "IFLA_INET6_CACHEINFO", binary],
   icmp6Stats: [6, "IFLA_INET6_ICMP6STATS", binary],
+  token: [7, "IFLA_INET6_TOKEN", ipAddress],
   addrGenMode: [8, "IFLA_INET6_ADDR_GEN_MODE", addrGenMode],
+  raMtu: [9, "IFLA_INET6_RA_MTU", u32],
 });
 
 /** What address families keep about a device. */

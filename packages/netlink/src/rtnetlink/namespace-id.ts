@@ -6,7 +6,8 @@ import { struct } from "../schema/struct.js";
 import type { NetlinkSocket } from "../socket.js";
 import { Hold, requestOf } from "./messages.js";
 
-const rtgenmsg = struct("rtgenmsg", { family: u8 });
+/** The header of namespace id messages: include/uapi/linux/rtnetlink.h. */
+export const rtgenmsg = struct("rtgenmsg", { family: u8 });
 
 /** Ids that a namespace has for others: include/uapi/linux/net_namespace.h. */
 export const namespaceIdAttributes = attributes({

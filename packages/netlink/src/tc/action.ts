@@ -37,7 +37,8 @@ export const mirredParms = struct("tc_mirred", {
 });
 /** gact: only a verdict. */
 export const gactParms = struct("tc_gact", generic);
-const gactProbability = struct("tc_gact_p", { type: u16, value: u16, action: verdict });
+/** gact: a verdict that is only given at random. */
+export const gactProbability = struct("tc_gact_p", { type: u16, value: u16, action: verdict });
 
 const mirredOptions = attributes({
   times: [1, "TCA_MIRRED_TM", actionTimes],

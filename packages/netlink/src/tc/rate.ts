@@ -27,15 +27,16 @@ export type Ratespec = Decoded<typeof ratespec>;
 const TICKS_PER_US = 1000 / 64;
 const US_PER_SECOND = 1_000_000;
 
-/** The time in ticks that so many bytes take at a rate, rounded up as tc(8) does (tc_calc_xmittime). */
+/**
+ * The time in ticks that so many bytes take at a rate. As tc(8) does (tc_core_time2tick), a fraction of a microsecond
+ * is dropped first, unless nothing would be left of the time: a burst of 0 is not what was asked for.
+ */
 export function transmitTicks(bytesPerSecond: bigint, bytes: number): number {
-  const us = US_PER_SECOND * (bytes / Number(bytesPerSecond));
-  const ticks = Math.ceil(us * TICKS_PER_US);
+  const ticks = truncatedTicks(bytesPerSecond, bytes);
   if (ticks > MAX_U32)
-    throw new NetlinkEncodeError(
-      `${bytes} bytes at ${bytesPerSecond * 8n} bit/s take longer than tc can express`,
-    );
-  return ticks;
+    throw new NetlinkEncodeError(`${bytes} bytes at ${bytesPerSecond * 8n} bit/s take longer than tc can express`);
+  if (ticks > 0 || bytes === 0) return ticks;
+  return Math.ceil((US_PER_SECOND * bytes * TICKS_PER_US) / Number(bytesPerSecond));
 }
 
 /** The bytes that so many ticks take at a rate (tc_calc_xmitsize). */
@@ -70,7 +71,10 @@ export function wireRate(bytesPerSecond: bigint, options: SizeOptions): WireRate
   const table = new Uint32Array(256);
   for (let cell = 0; cell < table.length; cell++)
     // A low rate saturates its cells: no packet that large would ever leave in time.
-    table[cell] = saturatedTicks(bytesPerSecond, Math.max((cell + 1) << cellLog, mpuBytes));
+    table[cell] = Math.min(
+      MAX_U32,
+      truncatedTicks(bytesPerSecond, Math.max((cell + 1) << cellLog, mpuBytes)),
+    );
   return {
     spec: {
       cellLog,
@@ -90,6 +94,6 @@ export function rate64(bytesPerSecond: bigint): bigint | undefined {
   return bytesPerSecond >= 1n << 32n ? bytesPerSecond : undefined;
 }
 
-function saturatedTicks(bytesPerSecond: bigint, bytes: number): number {
-  return Math.min(MAX_U32, Math.ceil((US_PER_SECOND * bytes * TICKS_PER_US) / Number(bytesPerSecond)));
+function truncatedTicks(bytesPerSecond: bigint, bytes: number): number {
+  return Math.floor(Math.floor((US_PER_SECOND * bytes) / Number(bytesPerSecond)) * TICKS_PER_US);
 }

@@ -15,8 +15,10 @@ export const queueStats = struct("gnet_stats_queue", {
   requeues: u32,
   overlimits: u32,
 });
-const rateEstimate = struct("gnet_stats_rate_est", { bytesPerSecond: u32, packetsPerSecond: u32 });
-const rateEstimate64 = struct("gnet_stats_rate_est64", { bytesPerSecond: u64, packetsPerSecond: u64 });
+/** Estimated rates. */
+export const rateEstimate = struct("gnet_stats_rate_est", { bytesPerSecond: u32, packetsPerSecond: u32 });
+/** Estimated rates, in 64 bits. */
+export const rateEstimate64 = struct("gnet_stats_rate_est64", { bytesPerSecond: u64, packetsPerSecond: u64 });
 
 /** The older, smaller counters. */
 export const tcStats = struct("tc_stats", {

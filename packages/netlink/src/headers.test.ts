@@ -1,0 +1,204 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { extendedAckAttributes, policyAttributes } from "./netlink-error.js";
+import { addressAttributes, ifaCacheinfo, ifaddrmsg } from "./rtnetlink/address.js";
+import { bridgeData, bridgeId, ipvlanData, macvlanData } from "./rtnetlink/link-kinds.js";
+import {
+  afSpec,
+  ifinfomsg,
+  linkAttributes,
+  linkInfo,
+  linkMap,
+  linkStats64,
+  vethData,
+} from "./rtnetlink/link-schema.js";
+import { RtmType } from "./rtnetlink/messages.js";
+import { namespaceIdAttributes, rtgenmsg } from "./rtnetlink/namespace-id.js";
+import { routeAttributes, routeMetrics, rtaCacheinfo, rtmsg } from "./rtnetlink/route-schema.js";
+import type { AttributeSet, Declaration, Struct } from "./schema/index.js";
+import {
+  actionAttributes,
+  actionKinds,
+  actionTimes,
+  bitfield32,
+  gactParms,
+  gactProbability,
+  mirredParms,
+} from "./tc/action.js";
+import { bpfFilter, matchallFilter, u32Filter, u32Key, u32SelectorHeader } from "./tc/filter-schema.js";
+import { fqAttributes, fqStats, prioQopt } from "./tc/fq.js";
+import { htbAttributes, htbGlob, htbOpt, htbXstats } from "./tc/htb.js";
+import { ratespec } from "./tc/rate.js";
+import { basicStats, queueStats, rateEstimate, rateEstimate64, stats2, tcStats } from "./tc/stats.js";
+import { tbfAttributes, tbfQopt } from "./tc/tbf.js";
+import { fifoQopt, qdiscMessage, tcmsg } from "./tc/tc-schema.js";
+
+type AnySet = AttributeSet<Readonly<Record<string, Declaration>>>;
+
+const sets = [
+  actionAttributes,
+  actionKinds.gact,
+  actionKinds.mirred,
+  addressAttributes,
+  afSpec,
+  afSpec.declarations.inet[2],
+  afSpec.declarations.inet6[2],
+  bpfFilter,
+  bridgeData,
+  extendedAckAttributes,
+  fqAttributes,
+  htbAttributes,
+  ipvlanData,
+  linkAttributes,
+  linkInfo,
+  macvlanData,
+  matchallFilter,
+  namespaceIdAttributes,
+  policyAttributes,
+  qdiscMessage.attributes,
+  routeAttributes,
+  routeMetrics,
+  stats2,
+  tbfAttributes,
+  u32Filter,
+  vethData,
+] as unknown as AnySet[];
+
+const structs = [
+  actionTimes,
+  basicStats,
+  bitfield32,
+  bridgeId,
+  fifoQopt,
+  fqStats,
+  gactParms,
+  gactProbability,
+  htbGlob,
+  htbOpt,
+  htbXstats,
+  ifaCacheinfo,
+  ifaddrmsg,
+  ifinfomsg,
+  linkMap,
+  linkStats64,
+  mirredParms,
+  prioQopt,
+  queueStats,
+  rateEstimate,
+  rateEstimate64,
+  ratespec,
+  rtaCacheinfo,
+  rtgenmsg,
+  rtmsg,
+  tbfQopt,
+  tcStats,
+  tcmsg,
+  u32Key,
+  u32SelectorHeader,
+] as unknown as Struct<never>[];
+
+/** Constants that are younger than the headers of Linux 6.1 (Debian 12), with the version that brought them. */
+const younger = new Map([
+  ["IFLA_DEVLINK_PORT", "6.2"],
+  ["IFLA_GSO_IPV4_MAX_SIZE", "6.3"],
+  ["IFLA_GRO_IPV4_MAX_SIZE", "6.3"],
+  ["IFLA_DPLL_PIN", "6.7"],
+  ["IFLA_MAX_PACING_OFFLOAD_HORIZON", "6.13"],
+  ["IFLA_NETNS_IMMUTABLE", "6.15"],
+  ["IFLA_HEADROOM", "6.17"],
+  ["IFLA_TAILROOM", "6.17"],
+  ["IFLA_MACVLAN_BC_CUTOFF", "6.4"],
+  ["IFLA_BR_FDB_N_LEARNED", "6.7"],
+  ["IFLA_BR_FDB_MAX_LEARNED", "6.7"],
+  ["TCA_FQ_PRIOMAP", "6.7"],
+  ["TCA_FQ_WEIGHTS", "6.7"],
+  ["TCA_FQ_OFFLOAD_HORIZON", "6.13"],
+  ["TCA_EXT_WARN_MSG", "6.3"],
+  ["TCA_MIRRED_BLOCKID", "6.8"],
+]);
+
+/** Structs that kernels have made longer: the headers at hand may know a shorter one. */
+const growing = new Set(["tc_fq_qd_stats", "rtnl_link_stats64"]);
+
+const includes = [
+  "sys/socket.h",
+  "linux/gen_stats.h",
+  "linux/if_addr.h",
+  "linux/if_bridge.h",
+  "linux/if_link.h",
+  "linux/net_namespace.h",
+  "linux/netlink.h",
+  "linux/pkt_cls.h",
+  "linux/pkt_sched.h",
+  "linux/rtnetlink.h",
+  "linux/tc_act/tc_gact.h",
+  "linux/tc_act/tc_mirred.h",
+  "linux/veth.h",
+];
+const hasHeaders =
+  spawnSync("gcc", ["--version"]).status === 0 && existsSync("/usr/include/linux/rtnetlink.h");
+const withHeaders = hasHeaders ? test : test.skip;
+if (!hasHeaders) console.log("skipped, for want of gcc and linux-libc-dev: the comparison with the kernel's headers");
+
+const prelude = includes.map((file) => `#include <${file}>`).join("\n");
+
+/** What C says of expressions. */
+function evaluate(expressions: readonly string[]): Map<string, number> {
+  const folder = mkdtempSync(join(tmpdir(), "netlink-headers-"));
+  try {
+    const lines = expressions.map((text) => `  printf("%lld\\n", (long long)(${text}));`).join("\n");
+    const source = join(folder, "main.c");
+    writeFileSync(source, `${prelude}\n#include <stdio.h>\nint main(void) {\n${lines}\n  return 0;\n}\n`);
+    execFileSync("gcc", ["-w", "-o", join(folder, "main"), source]);
+    const values = execFileSync(join(folder, "main"), { encoding: "utf8" }).trim().split("\n");
+    return new Map(expressions.map((text, index) => [text, Number(values[index])]));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** All that the headers say, macros included. */
+function headerText(): string {
+  const options = { input: prelude, encoding: "utf8", maxBuffer: 64 << 20 } as const;
+  return (
+    execFileSync("gcc", ["-E", "-x", "c", "-"], options) +
+    execFileSync("gcc", ["-E", "-dM", "-x", "c", "-"], options)
+  );
+}
+
+withHeaders("every attribute has the number that the kernel's headers give its constant", () => {
+  const words = new Set(headerText().match(/\w+/g));
+  const declared = sets.flatMap((set) => Object.values(set.declarations));
+  const known = declared.filter(([, constant]) => words.has(constant));
+  for (const [, constant] of declared)
+    assert.ok(words.has(constant) || younger.has(constant), `${constant} is in no header`);
+  const values = evaluate(known.map(([, constant]) => constant));
+  for (const [id, constant] of known) assert.is(id, values.get(constant), constant);
+  assert.ok(known.length > 200);
+});
+
+withHeaders("every struct has the size that C gives it", () => {
+  const words = new Set(headerText().match(/\w+/g));
+  for (const { cName } of structs) assert.ok(words.has(cName), `struct ${cName} is in no header`);
+  const values = evaluate(structs.map(({ cName }) => sizeofText(cName)));
+  for (const { cName, size } of structs) {
+    const inHeader = values.get(sizeofText(cName)) as number;
+    if (growing.has(cName)) assert.ok(size >= inHeader, cName);
+    else assert.is(size, inHeader, cName);
+  }
+});
+
+withHeaders("every message type has its number", () => {
+  const values = evaluate(Object.keys(RtmType));
+  for (const [name, number] of Object.entries(RtmType)) assert.is(number, values.get(name), name);
+});
+
+function sizeofText(cName: string): string {
+  return `sizeof(struct ${cName})`;
+}
+
+test.run();

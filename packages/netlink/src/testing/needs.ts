@@ -1,0 +1,82 @@
+import { NetworkNamespace } from "@weir/syscall";
+import { test } from "uvu";
+import { Rtnetlink } from "../rtnetlink/rtnetlink.js";
+import { gact, mirred } from "../tc/action.js";
+import type { FilterRequest } from "../tc/filters.js";
+import { loadPassProgram } from "./bpf-program.js";
+
+/** Tries to make one object of each feature in a namespace that is thrown away. */
+const probes = {
+  root: () => {},
+  bridge: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "bridge" }),
+  dummy: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "dummy" }),
+  ifb: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ifb" }),
+  ipvlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ipvlan", link: veth(rt) }),
+  macvlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "macvlan", link: veth(rt) }),
+  veth,
+  sch_clsact: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "clsact" }),
+  sch_fq: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq" }),
+  sch_fq_codel: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq_codel" }),
+  sch_htb: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "htb" }),
+  sch_prio: (rt: Rtnetlink) =>
+    rt.qdiscs.add({ index: 1, kind: "prio", options: { bands: 3, priomap: new Array(16).fill(0) } }),
+  sch_tbf: (rt: Rtnetlink) =>
+    rt.qdiscs.add({
+      index: 1,
+      kind: "tbf",
+      options: { rateBitsPerSecond: 1_000_000, burstBytes: 10_000, limitBytes: 10_000 },
+    }),
+  act_gact: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [gact("ok")] } }),
+  act_mirred: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [mirred({ to: 1 })] } }),
+  cls_bpf: (rt: Rtnetlink) => {
+    using fd = loadPassProgram("probe");
+    filter(rt, { kind: "bpf", options: { fd } });
+  },
+  cls_matchall: (rt: Rtnetlink) => filter(rt, { kind: "matchall", options: {} }),
+  cls_u32: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: {} }),
+} as const;
+
+/** What a test needs of the kernel: a kind of link, or the name of a module of traffic control. */
+export type Feature = keyof typeof probes;
+
+function veth(rt: Rtnetlink): number {
+  rt.links.add({ name: "probe-veth", kind: "veth", data: { peer: { name: "probe-peer" } } });
+  return rt.links.get("probe-veth").index;
+}
+
+function filter<K extends string>(rt: Rtnetlink, request: Pick<FilterRequest<K>, "kind" | "options">): void {
+  rt.qdiscs.add({ index: 1, kind: "clsact" });
+  rt.filters.add({ index: 1, parent: "egress", ...request });
+}
+
+/**
+ * A test function for tests that need these features. Where the kernel lacks one, the tests are skipped and say so;
+ * in the kernel VM nothing may be lacking, so there they run, and fail.
+ */
+export function needs(...features: Feature[]): (name: string, run: () => void | Promise<void>) => void {
+  const missing = process.env.WEIR_VM === "1" ? undefined : features.find((feature) => !has(feature));
+  if (missing === undefined) return test;
+  return (name, run) => {
+    console.log(`skipped, for want of ${missing}: ${name}`);
+    test.skip(name, run);
+  };
+}
+
+function has(feature: Feature): boolean {
+  if (process.getuid?.() !== 0) return false;
+  using namespace = NetworkNamespace.createAnonymous();
+  using rt = Rtnetlink.open({ netns: namespace });
+  try {
+    probes[feature](rt);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a test's work with an rtnetlink socket in a network namespace of its own, which ends with it. */
+export function inNamespace<T>(work: (rt: Rtnetlink, namespace: NetworkNamespace) => T): T {
+  using namespace = NetworkNamespace.createAnonymous();
+  using rt = Rtnetlink.open({ netns: namespace });
+  return work(rt, namespace);
+}
