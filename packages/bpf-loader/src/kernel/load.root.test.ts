@@ -218,6 +218,14 @@ test("a load that fails leaves no descriptor and no pin behind", () => {
   assert.is(existsSync(join(bpffs.path, "pinned")), false);
 });
 
+test("a program that is refused takes those before it along", () => {
+  const object = parseFixture("shape");
+  object.program("shape_cas").type = "xdp";
+  const before = openDescriptors();
+  thrown(() => object.load({ programs: ["shape_lock", "shape_cas"] }));
+  assert.equal(openDescriptors(), before);
+});
+
 test("a load that succeeds leaves open what it gives, and closing it closes all", () => {
   const before = openDescriptors();
   const loaded = parseFixture("shape").load({ programs: ["shape_lock"] });

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ElfFile } from "@weir/elf";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BpfObject, BpfObjectError, type BpfObjectErrorCode } from "../index.js";
@@ -172,6 +173,50 @@ test("a file for another machine, and one that is linked, are refused", () => {
   const executable = fixture("shape");
   executable[16] = 2;
   objectError("BPF_OBJECT", () => BpfObject.parse(executable));
+});
+
+/** fixtures/shape.bpf.o with changed symbols: offset 8 of an Elf64_Sym is its value, 16 its size. */
+function withSymbols(changes: Record<string, { value?: bigint; size?: bigint }>): Uint8Array {
+  const bytes = fixture("shape");
+  const view = new DataView(bytes.buffer);
+  for (const { name, offset } of ElfFile.parse(bytes).symbols) {
+    const { value, size } = changes[name] ?? {};
+    if (value !== undefined) view.setBigUint64(offset + 8, value, true);
+    if (size !== undefined) view.setBigUint64(offset + 16, size, true);
+  }
+  return bytes;
+}
+
+test("a function that ends outside its section, overlaps another or is not whole is refused", () => {
+  const parse = (changes: Parameters<typeof withSymbols>[0]) => () => BpfObject.parse(withSymbols(changes));
+  // Section tc has 0x330 bytes; shape_lock begins at 0x1a0.
+  objectError("BPF_FUNCTION", parse({ shape_lock: { size: 0x330n } }));
+  objectError("BPF_FUNCTION", parse({ shape_lock: { value: 8n } }));
+  objectError("BPF_FUNCTION", parse({ shape_lock: { size: 12n } }));
+  objectError("BPF_FUNCTION", parse({ shape_lock: { value: 0x1a4n } }));
+});
+
+test("a symbol past its section, or whose value overflows, is refused", () => {
+  const parse = (changes: Parameters<typeof withSymbols>[0]) => () => BpfObject.parse(withSymbols(changes));
+  objectError("BPF_OBJECT", parse({ shape_lock: { value: 0x338n } }));
+  objectError("BPF_OBJECT", parse({ shape_lock: { value: 2n ** 64n - 8n } }));
+  objectError("BPF_OBJECT", parse({ horizon: { value: 2n ** 64n - 8n } }));
+  objectError("BPF_MAP", parse({ pods: { value: 1n } }));
+  objectError("BPF_MAP", parse({ pods: { value: 33n } }));
+  // horizon has 8 bytes and would end outside the 12 of .rodata.
+  objectError("BPF_VARIABLE", parse({ horizon: { value: 8n } }));
+});
+
+test("maps and variables are ordered by their offsets, as the kernel wants them", () => {
+  const object = BpfObject.parse(withSymbols({ pods: { value: 32n }, counters: { value: 0n } }));
+  assert.equal(
+    object.maps.map((map) => map.name),
+    ["counters", "pods"],
+  );
+  assert.equal(
+    object.btf!.find(".maps", "datasec")!.entries.map((entry) => entry.offset),
+    [0, 32],
+  );
 });
 
 test("an object without BTF is told to be compiled with -g", () => {

@@ -151,14 +151,18 @@ function readMaps(elf: ElfFile, btf: Btf | undefined, sectionTypes: SectionTypes
   if (!section) return maps;
   const types = sectionTypes.get(".maps");
   if (!btf || !types) throw new BpfObjectError("BPF_MAP", "section .maps has no BTF: compile with -g");
+  let end = 0;
   for (const entry of types.entries) {
     const variable = btf.type(entry.type);
     if (variable.kind !== "var")
       throw new BpfObjectError("BPF_MAP", `a ${variable.kind} is listed among the maps`);
-    if (entry.offset + btf.sizeOf(variable.type) > section.size || maps.has(entry.offset)) {
+    const start = entry.offset;
+    const overlaps = start < end || maps.has(start);
+    end = start + btf.sizeOf(variable.type);
+    if (end > section.size || overlaps) {
       throw new BpfObjectError("BPF_MAP", `map "${variable.name}" does not fit section .maps`);
     }
-    maps.set(entry.offset, readMapDefinition(btf, variable.name, variable.type));
+    maps.set(start, readMapDefinition(btf, variable.name, variable.type));
   }
   return maps;
 }
