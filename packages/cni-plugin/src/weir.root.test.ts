@@ -6,7 +6,7 @@ import { mountBpffs, unmount } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { cniError, Executables, type Outcome } from "./testing/executables.js";
-import { Pod, type Tie } from "./testing/pod.js";
+import { Pod } from "./testing/pod.js";
 
 const executables = new Executables();
 const bpffs = join(executables.folder, "bpffs");
@@ -28,9 +28,6 @@ const missing = checkRequirements().filter(({ ok, required, name }) => required 
 const skipped = missing.length > 0 && !process.env.WEIR_VM;
 if (skipped) console.log(`skipped: this kernel lacks ${missing.map(({ name }) => name).join(", ")}`);
 const test = (name: string, work: () => void) => (skipped ? tests.skip(name, work) : tests(name, work));
-const forEachTie = (work: (tie: Tie) => void) => {
-  for (const tie of ["veth", "ipvlan"] as const) work(tie);
-};
 
 const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth0" }], ips: [{ address: "10.1.0.5/16" }] };
 const limited = (egressRate: number, ingressRate = 50_000_000) => ({
@@ -84,32 +81,33 @@ interface Status {
 const statuses = () => JSON.parse(weir("status", "--json").stdout) as Status[];
 
 test("ADD shapes, CHECK agrees, and DEL leaves the device as it was", () => {
-  forEachTie((tie) => {
-    for (const form of executables.all.values()) {
-      using pod = new Pod(executables.folder, "blue", tie);
-      const before = pod.state;
-      const added = cni("ADD", pod, limited(100_000_000), {}, form);
-      succeeded(added);
-      assert.equal(JSON.parse(added.stdout), prevResult);
-      assert.is(pod.state.qdisc, "fq");
-      const [found] = statuses();
-      assert.is(found?.id, "pod1/eth0");
-      assert.equal([found?.healthy, found?.problems], [true, []]);
-      assert.is(found?.egress?.bitsPerSecond, 100_000_000);
-      assert.is(found?.ingress?.bitsPerSecond, 50_000_000);
-      const checked = cni("CHECK", pod, limited(100_000_000), {}, form);
-      succeeded(checked);
-      assert.is(checked.stdout, "");
+  for (const [tie, form] of [
+    ["veth", executables.module],
+    ["ipvlan", [executables.launcher]],
+  ] as const) {
+    using pod = new Pod(executables.folder, "blue", tie);
+    const before = pod.state;
+    const added = cni("ADD", pod, limited(100_000_000), {}, form);
+    succeeded(added);
+    assert.equal(JSON.parse(added.stdout), prevResult);
+    assert.is(pod.state.qdisc, "fq");
+    const [found] = statuses();
+    assert.is(found?.id, "pod1/eth0");
+    assert.equal([found?.healthy, found?.problems], [true, []]);
+    assert.is(found?.egress?.bitsPerSecond, 100_000_000);
+    assert.is(found?.ingress?.bitsPerSecond, 50_000_000);
+    const checked = cni("CHECK", pod, limited(100_000_000), {}, form);
+    succeeded(checked);
+    assert.is(checked.stdout, "");
 
-      // Runtimes send DEL twice, the second one without a namespace.
-      const deleted = cni("DEL", pod, limited(100_000_000), {}, form);
-      succeeded(deleted);
-      assert.is(deleted.stdout, "");
-      assert.equal(pod.state, before);
-      succeeded(cni("DEL", pod, {}, { CNI_NETNS: "" }, form));
-      assert.equal(statuses(), []);
-    }
-  });
+    // Runtimes send DEL twice, the second one without a namespace.
+    const deleted = cni("DEL", pod, limited(100_000_000), {}, form);
+    succeeded(deleted);
+    assert.is(deleted.stdout, "");
+    assert.equal(pod.state, before);
+    succeeded(cni("DEL", pod, {}, { CNI_NETNS: "" }, form));
+    assert.equal(statuses(), []);
+  }
 });
 
 test("DEL works with the namespace gone and a configuration that is nonsense", () => {
