@@ -28,10 +28,10 @@ export function chart(report: Report): string {
   const seconds = Math.max(...runs.map(({ wireBitsPerSecond }) => wireBitsPerSecond.length), 1);
   const fastest = Math.max(limit * 1.2, ...free.flatMap(({ wireBitsPerSecond }) => wireBitsPerSecond));
   const shaped = limited.flatMap(({ wireBitsPerSecond }) => wireBitsPerSecond);
-  const above: Panel = { top: 76, height: 110, low: 0, high: fastest * 1.08 };
+  const above: Panel = { top: 98, height: 96, low: 0, high: fastest * 1.08 };
   const below: Panel = {
-    top: 240,
-    height: 210,
+    top: 250,
+    height: 200,
     low: Math.min(limit * 0.94, ...shaped.map((rate) => rate - limit * 0.01)),
     high: Math.max(limit * 1.06, ...shaped.map((rate) => rate + limit * 0.01)),
   };

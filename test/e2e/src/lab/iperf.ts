@@ -22,7 +22,8 @@ export class IperfServer implements Disposable {
 
   static async start(pod: Pod): Promise<IperfServer> {
     const child = spawn("nsenter", [`--net=${pod.netns}`, "iperf3", "-s", "--forceflush"], {
-      stdio: ["ignore", "pipe", "inherit"],
+      // A server that is stopped complains about it.
+      stdio: ["ignore", "pipe", "ignore"],
     });
     await once(child.stdout, "data");
     return new IperfServer(child);
