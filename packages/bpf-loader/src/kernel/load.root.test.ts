@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -10,7 +12,7 @@ import {
   MapMismatchError,
 } from "../index.js";
 import { openDescriptors } from "../testing/descriptors.js";
-import { parseFixture } from "../testing/fixtures.js";
+import { fixturePath, parseFixture } from "../testing/fixtures.js";
 import { needs, temporaryBpffs, testWith } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
 
@@ -144,6 +146,13 @@ test("a program of no known type is loaded once it has been given one", () => {
   assert.is(loaded.program("untyped").testRun({ data: packet }).returnValue, 7);
 });
 
+test("a program for tcx is loaded on kernels without tcx as well, for a filter", () => {
+  const object = parseFixture("unsupported");
+  object.program("plain").expectedAttachType = "tcx_egress";
+  using loaded = object.load({ programs: ["plain"] });
+  assert.is(loaded.program("plain").testRun({ data: packet }).returnValue, 11);
+});
+
 test("a program that needs what is not supported yet is refused by name, and the others load", () => {
   const object = parseFixture("unsupported");
   using loaded = object.load({ programs: ["plain"] });
@@ -178,6 +187,40 @@ test("a map pinned by name is shared by loads and outlives them", () => {
   using opened = BpfMap.open<number, bigint>(join(bpffs.path, "pinned"), { like: object.map("pinned") });
   assert.is(opened.get(1), 41n);
   assert.is(existsSync(join(bpffs.path, "flows")), false);
+});
+
+test("processes that load at the same time share one pinned map", async () => {
+  using bpffs = temporaryBpffs();
+  const script = `
+    import { readFileSync } from "node:fs";
+    import { BpfObject } from ${JSON.stringify(new URL("../index.js", import.meta.url).href)};
+    const object = BpfObject.parse(readFileSync(process.argv[1]));
+    process.stdin.once("data", () => {
+      const loaded = object.load({ pinPath: process.argv[2], programs: ["count_flows"] });
+      console.log("id " + loaded.map("pinned").info.id);
+      process.stdin.destroy();
+    });
+    console.log("ready");`;
+  const flags = ["--no-warnings", "--input-type=module", "-e", script];
+  const children = Array.from({ length: 4 }, () => {
+    const child = spawn(process.execPath, [...flags, fixturePath("maps").pathname, bpffs.path], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const ended = new Promise<string>((resolve) => {
+      let said = "";
+      child.stdout.setEncoding("utf8").on("data", (text) => {
+        said += text;
+      });
+      child.on("close", () => resolve(said));
+    });
+    return { child, ended, ready: once(child.stdout, "data") };
+  });
+  for (const { ready } of children) await ready;
+  for (const { child } of children) child.stdin.write("go");
+  const ids = new Set<string>();
+  for (const { ended } of children) ids.add((await ended).replace("ready\n", "").trim());
+  assert.is(ids.size, 1);
+  assert.match([...ids][0]!, /^id \d+$/);
 });
 
 test("a map pinned by name wants a folder to be pinned in", () => {
@@ -235,7 +278,13 @@ test("a load that succeeds leaves open what it gives, and closing it closes all"
 });
 
 test("a map that is given is used in place of the object's own, and still belongs to whoever gave it", () => {
-  using cells = BpfMap.create({ name: "mine", type: "array", keySize: 4, valueSize: 8, maxEntries: 8 });
+  using cells = BpfMap.create<number, bigint>({
+    name: "mine",
+    type: "array",
+    keySize: 4,
+    valueSize: 8,
+    maxEntries: 8,
+  });
   cells.raw.set(Uint8Array.from([1, 0, 0, 0]), Uint8Array.from([9, 0, 0, 0, 0, 0, 0, 0]));
   {
     using loaded = parseFixture("calls").load({ programs: ["calls"], maps: { cells } });

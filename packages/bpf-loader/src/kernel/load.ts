@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { possibleCpus } from "@weir/syscall";
+import { errno, possibleCpus, SystemError } from "@weir/syscall";
 import { hostLittleEndian } from "../asm.js";
 import type { BpfObject } from "../object/bpf-object.js";
 import type { DataSection } from "../object/data-section.js";
@@ -113,11 +113,7 @@ class Loading implements Disposable {
       return;
     }
     const path = this.#pinPathOf(spec);
-    if (!pinExists(path)) {
-      this.#create(spec).pin(path);
-      this.#pins.push(path);
-      return;
-    }
+    if (!pinExists(path) && this.#createPinned(spec, path)) return;
     this.#maps.set(spec, BpfMap.open(path, { like: withDefaults(spec) }));
   }
 
@@ -171,6 +167,21 @@ class Loading implements Disposable {
     const section = this.#sections.get(spec);
     if (section) this.#fill(map, section);
     return map;
+  }
+
+  /** Gives false where another process has pinned its own in the meantime. */
+  #createPinned(spec: MapSpec, path: string): boolean {
+    const map = this.#create(spec);
+    try {
+      map.pin(path);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.errno === errno.EEXIST)) throw error;
+      this.#maps.delete(spec);
+      map.close();
+      return false;
+    }
+    this.#pins.push(path);
+    return true;
   }
 
   #fill(map: BpfMap, section: DataSection): void {
