@@ -26,7 +26,10 @@ test("help and version go to standard output", () => {
       assert.is(stderr, "");
     });
   }
-  weir(["--version"], ({ stdout }) => assert.match(stdout, /^\d+\.\d+\.\d+\n$/));
+  weir(["--version"], ({ status, stdout }) => {
+    assert.is(status, 0);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
 });
 
 test("what is mistyped ends with exit code 2 and says what is wrong", () => {

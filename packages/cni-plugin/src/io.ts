@@ -1,12 +1,13 @@
-import { readSync, writeSync } from "node:fs";
+import { fstatSync, readSync, writeSync } from "node:fs";
 
 const MAX_INPUT_BYTES = 4 * 1024 * 1024;
 
 /**
- * All of standard input as text; "" where it is a terminal.
+ * All of standard input as text; "" where it is a terminal, at which nobody is going to type JSON.
  * @throws RangeError beyond 4 MiB, and what read(2) says
  */
 export function readStandardInput(): string {
+  if (fstatSync(0).isCharacterDevice()) return "";
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {

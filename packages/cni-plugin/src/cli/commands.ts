@@ -1,4 +1,5 @@
 import { checkRequirements, type Limits, Shaper, type ShaperOptions } from "@weir/shaper";
+import { firstLine } from "../cni/explain.js";
 import { formatRate } from "../units.js";
 import { CommandError, type ExitCode, exitCode } from "./errors.js";
 import { defaultId, existingNamespace, namespacePath } from "./namespace.js";
@@ -93,7 +94,7 @@ export function doctor({ terminal, options, json }: Context): ExitCode {
         ? { text: "NO", style: style.red }
         : { text: "no (optional)", style: style.yellow },
     what,
-    { text: detail, style: style.dim },
+    { text: firstLine(detail), style: style.dim },
   ]);
   terminal.print(formatTable(["REQUIREMENT", "THERE", "WHAT FOR", "DETAIL"], rows));
   const remedies = requirements.filter(({ ok, remedy }) => !ok && remedy);

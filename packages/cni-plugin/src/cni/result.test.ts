@@ -42,6 +42,11 @@ test("what 1.1 added is taken out for older versions, and nothing else", () => {
   });
 });
 
+test("what 1.1 added stays where the version stays", () => {
+  const result = { cniVersion: "1.1.0", interfaces: [{ name: "eth0", mtu: 1500 }], ips: [{ version: "4" }] };
+  assert.equal(convertResult(result, "1.1.0"), result);
+});
+
 test("a result without a version, or with its key in another case, takes the configuration's", () => {
   assert.equal(convertResult({ ips: [] }, "1.0.0"), { cniVersion: "1.0.0", ips: [] });
   assert.equal(convertResult({ CNIVersion: "0.4.0" }, "1.0.0"), { cniVersion: "1.0.0" });
