@@ -62,6 +62,7 @@ export class Machine {
   #qemuMessages = "";
   #start: { readonly at: number; readonly release: string; readonly uptime: number } | undefined;
   #exit: { readonly at: number; readonly status: number; readonly uptime: number } | undefined;
+  #synced = false;
   #streamsLeft = 2;
   #failure: { code: VmErrorCode; sentence: string } | undefined;
   #bootHung = false;
@@ -119,6 +120,8 @@ export class Machine {
       this.#setup.progress?.(`booted Linux ${this.#start.release} in ${seconds} s`);
     } else if (word === "exit") {
       this.#exit = { at, status: Number(rest[0]), uptime: Number(rest[1]) };
+    } else if (word === "done") {
+      this.#synced = true;
       this.#endIfDone();
     } else if (word === "fail") {
       this.#fail("GUEST_FAILED", `the guest could not be set up: ${rest.join(" ")}`);
@@ -140,9 +143,9 @@ export class Machine {
     }
   }
 
-  /** The guest has nothing left to save: it has synced its shares before it told of the exit. */
+  /** The guest has nothing left to save, so it need not shut down. */
   #endIfDone(): void {
-    if (this.#exit && this.#streamsLeft === 0) this.#child.kill("SIGKILL");
+    if (this.#synced && this.#streamsLeft === 0) this.#child.kill("SIGKILL");
   }
 
   #fail(code: VmErrorCode, sentence: string): void {
@@ -189,7 +192,7 @@ export class Machine {
 
   #summary(): VmResult | undefined {
     const [start, exit] = [this.#start, this.#exit];
-    if (!start || !exit || this.#streamsLeft > 0 || this.#failure) return undefined;
+    if (!start || !exit || !this.#synced || this.#streamsLeft > 0 || this.#failure) return undefined;
     const durationMs = exit.at - start.at;
     return {
       exitStatus: exit.status,

@@ -56,10 +56,16 @@ export function findProgram(name: string): string {
       // Not in this folder.
     }
   }
+  throw missingProgram(name);
+}
+
+/** The error for a program that is not installed. */
+export function missingProgram(name: string): VmError {
   const pack = PACKAGE_OF[name];
-  throw new VmError(
+  const remedy = pack ? `: apt-get install ${pack}` : "";
+  return new VmError(
     "MISSING_PROGRAM",
-    `${name} is not installed${pack ? `: apt-get install ${pack}` : ""}. The kernel VM runs it on this host.`,
+    `${name} is not installed${remedy}. The kernel VM runs it on this host.`,
   );
 }
 

@@ -155,17 +155,34 @@ test("what the command leaves running does not hold the machine up", async () =>
   assert.is(outcome.exitStatus, 0);
 });
 
-test("the time limit ends the machine, keeps the output so far, and leaves no process", async () => {
+test("the time limit ends the machine, wherever it is, and leaves no process", async () => {
   const share = mkdtempSync(join(folder, "timeout-"));
-  const stdout = new Kept();
   try {
-    // Whether the boot or the command uses it up, the limit holds.
-    await shell("echo begun; exec sleep 1000", { shares: [share], timeoutMs: 20_000, stdout });
+    await shell("exec sleep 1000", { shares: [share], timeoutMs: 3000 });
     assert.unreachable();
   } catch (error) {
     assert.instance(error, VmError);
     assert.is((error as VmError).code, "TIMEOUT");
     assert.match((error as VmError).message, /time limit passed while/);
+  }
+  assert.equal(machinesWith(share), []);
+});
+
+test("an aborted run keeps the output so far and leaves no process", async () => {
+  const share = mkdtempSync(join(folder, "aborted-"));
+  const controller = new AbortController();
+  const stdout = new Kept();
+  const write = stdout._write.bind(stdout);
+  stdout._write = (chunk, encoding, done) => {
+    write(chunk, encoding, done);
+    controller.abort();
+  };
+  try {
+    await shell("echo begun; exec sleep 1000", { shares: [share], signal: controller.signal, stdout });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, VmError);
+    assert.is((error as VmError).code, "ABORTED");
   }
   assert.is(stdout.text, "begun\n");
   assert.equal(machinesWith(share), []);
@@ -184,7 +201,7 @@ test("a SIGTERM reaches the command, whose own exit status is returned", async (
       "-c",
       "trap 'echo got it; exit 9' TERM; echo ready; while :; do sleep 0.1; done",
     ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { stdio: ["ignore", "pipe", "ignore"] },
   );
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {
