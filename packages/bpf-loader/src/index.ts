@@ -1,3 +1,5 @@
+export { ElfError, type ElfErrorCode } from "@weir/elf";
+export { NotSupportedError, SystemError } from "@weir/syscall";
 export { Btf } from "./btf/btf.js";
 export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
