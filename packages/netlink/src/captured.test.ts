@@ -112,7 +112,11 @@ test("routes have their gateways, metrics, weights and tables", () => {
   const [black] = routes("blackhole");
   assert.is(black?.type, "blackhole");
   assert.is(black?.table, 1000);
-  assert.ok(routes("2001:db8:1::/48").some(({ destination, gateway }) => destination === "2001:db8:1::/48" && gateway === "2001:db8::2"));
+  assert.ok(
+    routes("2001:db8:1::/48").some(
+      ({ destination, gateway }) => destination === "2001:db8:1::/48" && gateway === "2001:db8::2",
+    ),
+  );
 });
 
 test("fq has its parameters in their units, and its counters, on kernels from 5.10 to 6.12", () => {
@@ -150,7 +154,7 @@ test("tbf and htb have their rates and bursts, also above 4 GB/s", () => {
       mpuBytes: 0,
     });
   for (const qdisc of qdiscs("tbf rate 50gbit"))
-    assert.is((qdisc?.options as { rateBitsPerSecond: bigint }).rateBitsPerSecond, 50_000_000_000n);
+    assert.is((qdisc!.options as { rateBitsPerSecond: bigint }).rateBitsPerSecond, 50_000_000_000n);
   for (const bytes of after("htb rate 10mbit ceil 50gbit")) {
     const { options, handle, parent } = classOf(decode(qdiscMessage, bytes));
     assert.is(handle, 0x20010);
@@ -174,14 +178,14 @@ test("filters have their place, their program and their actions", () => {
     assert.is(filter?.parent, 0xffff_fff3);
     assert.is(filter?.priority, 7);
     assert.is(filter?.protocol, "all");
-    const options = filter?.options as unknown as Record<string, unknown>;
+    const options = filter!.options as unknown as Record<string, unknown>;
     assert.is(options.directAction, true);
     assert.is(options.classid, 0x10002);
     assert.is(options.name, "pass");
     assert.match(options.tag as string, /^[0-9a-f]{16}$/);
   }
   for (const filter of filters("matchall")) {
-    const { actions, classid } = filter?.options as { actions: { kind?: string }[]; classid?: number };
+    const { actions, classid } = filter!.options as { actions: { kind?: string }[]; classid?: number };
     assert.is(filter?.protocol, "ip");
     assert.is(classid, 0x10007);
     assert.equal(
@@ -190,7 +194,7 @@ test("filters have their place, their program and their actions", () => {
     );
   }
   for (const filter of filters("u32 match u32 0 0")) {
-    const { actions, selector } = filter?.options as unknown as {
+    const { actions, selector } = filter!.options as unknown as {
       actions: { options?: { parms?: { mode?: string; action?: string } } }[];
       selector: { keys: unknown };
     };

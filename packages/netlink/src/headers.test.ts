@@ -142,7 +142,8 @@ const includes = [
 const hasHeaders =
   spawnSync("gcc", ["--version"]).status === 0 && existsSync("/usr/include/linux/rtnetlink.h");
 const withHeaders = hasHeaders ? test : test.skip;
-if (!hasHeaders) console.log("skipped, for want of gcc and linux-libc-dev: the comparison with the kernel's headers");
+if (!hasHeaders)
+  console.log("skipped, for want of gcc and linux-libc-dev: the comparison with the kernel's headers");
 
 const prelude = includes.map((file) => `#include <${file}>`).join("\n");
 

@@ -31,7 +31,7 @@ export class Addresses {
     this.#socket = socket;
   }
 
-  /** All addresses, or those that the filter names. */
+  /** All addresses, or those that the filter names. @throws NetlinkError ENODEV where there is no such device */
   *dump(filter: AddressFilter = {}): Iterable<InterfaceAddress> {
     const { index, family } = filter;
     const request = requestOf("RTM_GETADDR", "read the addresses", addressMessage, {

@@ -26,7 +26,7 @@ export interface LinkFilter<K extends string = string> {
   readonly kind?: K | undefined;
   /** The index of the master whose ports are wanted. */
   readonly master?: number | undefined;
-  /** Leave the counters out, which makes the dump about twice as fast. */
+  /** Leave out the counters that IPv6 keeps (in `attributes.afSpec`): messages are about 800 bytes shorter. */
   readonly skipStats?: boolean | undefined;
 }
 

@@ -65,7 +65,11 @@ export class Routes {
     const { family, bytes } = parseAddress(destination);
     const request = requestOf("RTM_GETROUTE", `find the route to ${destination}`, routeMessage, {
       // IPv6 names the table without being asked, and refuses the flag.
-      header: { family, destinationLength: bytes.length * 8, flags: family === "ipv4" ? ["lookupTable"] : [] },
+      header: {
+        family,
+        destinationLength: bytes.length * 8,
+        flags: family === "ipv4" ? ["lookupTable"] : [],
+      },
       attributes: { destination },
     });
     return this.#socket.get(request, routeReply);

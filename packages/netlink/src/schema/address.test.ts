@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { isIPv6 } from "node:net";
+import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { formatIpv4, formatIpv6, linkLayerAddress, parseAddress, parsePrefix } from "./address.js";
@@ -42,7 +42,18 @@ test("any four bytes are formatted as an address that reads back the same", () =
 });
 
 test("text that is no address is refused by our own error", () => {
-  const wrong = ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", ":", ":::", "1::2::3", "12345::"];
+  const wrong = [
+    "",
+    "1.2.3",
+    "1.2.3.4.5",
+    "256.1.1.1",
+    "01.2.3.4",
+    "1.2.3.4 ",
+    ":",
+    ":::",
+    "1::2::3",
+    "12345::",
+  ];
   for (const text of [...wrong, "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8:9", "::1.2.3", "g::"])
     assert.throws(
       () => parseAddress(text),

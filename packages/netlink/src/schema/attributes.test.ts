@@ -12,8 +12,8 @@ import {
   enumeration,
   flagged,
   flags,
-  indexed,
   Input,
+  indexed,
   lazy,
   message,
   NetlinkDecodeError,
@@ -32,7 +32,10 @@ import {
   wireLength,
 } from "./index.js";
 
-const inner = attributes({ mode: [1, "X_MODE", enumeration(u16, { l2: 0, l3: 1 })], size: [2, "X_SIZE", u64] });
+const inner = attributes({
+  mode: [1, "X_MODE", enumeration(u16, { l2: 0, l3: 1 })],
+  size: [2, "X_SIZE", u64],
+});
 const pair = struct("pair", { first: u8, second: u32 });
 const outer = attributes({
   name: [1, "Y_NAME", string],
@@ -107,13 +110,24 @@ test("an attribute of another size than declared is kept as it is", () => {
 });
 
 test("strings without NUL, nests with a flag too many and attributes that come twice survive a round trip", () => {
-  const bytes = tlv([1, "6162"], [0x8004, ""], [3, "697000ff"], [2, "01000000"], [2, "02000000"], [5, "06000100"]);
+  const bytes = tlv(
+    [1, "6162"],
+    [0x8004, ""],
+    [3, "697000ff"],
+    [2, "01000000"],
+    [2, "02000000"],
+    [5, "06000100"],
+  );
   const value = decode(outer, bytes.slice(0, -8));
   assert.is(value.name, "ab");
   assert.is(value.kind, "ip");
   assert.is(value.mtu, 1);
   assert.is(hex(encode(outer, value)), hex(bytes.slice(0, -8)));
-  assert.is(hex(encode(outer, { ...value, name: "b" })).slice(0, 16), "0600010062000000", "a changed value counts");
+  assert.is(
+    hex(encode(outer, { ...value, name: "b" })).slice(0, 16),
+    "0600010062000000",
+    "a changed value counts",
+  );
 });
 
 test("a sub-message is decoded when its selector comes after it, and keeps its place", () => {
@@ -129,13 +143,19 @@ test("a sub-message of an unknown kind is bytes, and bytes can be written for an
   assert.equal(decode(outer, bytes).data, Uint8Array.of(1, 2, 3));
   assert.is(hex(encode(outer, decode(outer, bytes))), hex(bytes));
   assert.is(hex(encode(outer, { kind: "ip", data: Uint8Array.of(9) })), hex(tlv([3, "697000"], [4, "09"])));
-  assert.throws(() => encode(outer, { kind: "xx", data: {} }), /data: the payload for kind "xx" must be given as bytes/);
+  assert.throws(
+    () => encode(outer, { kind: "xx", data: {} }),
+    /data: the payload for kind "xx" must be given as bytes/,
+  );
 });
 
 test("a struct is laid out and padded as C does", () => {
   const odd = struct("odd", { a: u8, b: u64, c: u16, d: array(u8, 3) });
   assert.is(odd.size, 24);
-  assert.is(hex(encode(odd, { a: 1, b: 2n, c: 3, d: [4, 5, 6] })), "010000000000000002000000000000000300040506000000");
+  assert.is(
+    hex(encode(odd, { a: 1, b: 2n, c: 3, d: [4, 5, 6] })),
+    "010000000000000002000000000000000300040506000000",
+  );
 });
 
 test("a struct that an older kernel sends shorter reads zero where it ends, and is written as short", () => {
@@ -207,7 +227,10 @@ test("flags without a name appear in hexadecimal and are written back", () => {
 
 test("an offset is named by the path of what lies there", () => {
   const body = message(pair, outer);
-  const bytes = encode(body, { header: {}, attributes: { name: "x", kind: "ip", data: { size: 1n, mode: "l2" } } });
+  const bytes = encode(body, {
+    header: {},
+    attributes: { name: "x", kind: "ip", data: { size: 1n, mode: "l2" } },
+  });
   const named = (offset: number) => body.locate(new Input(bytes), 0, bytes.length, offset).join(".");
   assert.is(named(8), "name");
   const data = 8 + 8 + 8;

@@ -132,12 +132,12 @@ export class Filters {
 }
 
 /** RTM_NEWTFILTER that makes. */
-export function addFilter(request: FilterRequest): NetlinkRequest {
+export function addFilter<const K extends string>(request: FilterRequest<K>): NetlinkRequest {
   return filterRequest("add", MessageFlags.CREATE | MessageFlags.EXCL, request);
 }
 
 /** RTM_NEWTFILTER that makes or replaces. */
-export function replaceFilter(request: FilterRequest): NetlinkRequest {
+export function replaceFilter<const K extends string>(request: FilterRequest<K>): NetlinkRequest {
   // Not NLM_F_REPLACE: the kernel only looks at NLM_F_CREATE and NLM_F_EXCL (net/sched/cls_api.c, tc_new_tfilter).
   return filterRequest("set", MessageFlags.CREATE, request);
 }

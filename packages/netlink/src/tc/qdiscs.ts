@@ -112,17 +112,17 @@ export class Qdiscs {
 }
 
 /** RTM_NEWQDISC that makes. */
-export function addQdisc(request: QdiscRequest): NetlinkRequest {
+export function addQdisc<const K extends string>(request: QdiscRequest<K>): NetlinkRequest {
   return qdiscRequest("add", MessageFlags.CREATE | MessageFlags.EXCL, request);
 }
 
 /** RTM_NEWQDISC that makes or replaces. */
-export function replaceQdisc(request: QdiscRequest): NetlinkRequest {
+export function replaceQdisc<const K extends string>(request: QdiscRequest<K>): NetlinkRequest {
   return qdiscRequest("set", MessageFlags.CREATE | MessageFlags.REPLACE, request);
 }
 
 /** RTM_NEWQDISC that changes. */
-export function changeQdisc(request: QdiscRequest): NetlinkRequest {
+export function changeQdisc<const K extends string>(request: QdiscRequest<K>): NetlinkRequest {
   return qdiscRequest("change", 0, request);
 }
 

@@ -34,14 +34,16 @@ const US_PER_SECOND = 1_000_000;
 export function transmitTicks(bytesPerSecond: bigint, bytes: number): number {
   const ticks = truncatedTicks(bytesPerSecond, bytes);
   if (ticks > MAX_U32)
-    throw new NetlinkEncodeError(`${bytes} bytes at ${bytesPerSecond * 8n} bit/s take longer than tc can express`);
+    throw new NetlinkEncodeError(
+      `${bytes} bytes at ${bytesPerSecond * 8n} bit/s take longer than tc can express`,
+    );
   if (ticks > 0 || bytes === 0) return ticks;
   return Math.ceil((US_PER_SECOND * bytes * TICKS_PER_US) / Number(bytesPerSecond));
 }
 
-/** The bytes that so many ticks take at a rate (tc_calc_xmitsize). */
+/** The bytes that so many ticks take at a rate, to the nearest: tc(8) drops fractions of a microsecond here too. */
 export function transmitBytes(bytesPerSecond: bigint, ticks: number): number {
-  return Math.floor((Number(bytesPerSecond) * Math.floor(ticks / TICKS_PER_US)) / US_PER_SECOND);
+  return Math.round((Number(bytesPerSecond) * (ticks / TICKS_PER_US)) / US_PER_SECOND);
 }
 
 /** How sizes are reckoned. */
@@ -95,5 +97,5 @@ export function rate64(bytesPerSecond: bigint): bigint | undefined {
 }
 
 function truncatedTicks(bytesPerSecond: bigint, bytes: number): number {
-  return Math.floor(Math.floor((US_PER_SECOND * bytes) / Number(bytesPerSecond)) * TICKS_PER_US);
+  return Math.floor(Math.floor(US_PER_SECOND * (bytes / Number(bytesPerSecond))) * TICKS_PER_US);
 }
