@@ -10,7 +10,7 @@ const settings = {
   shows: ["/tmp/a b"],
   shares: ["/data/one", "/data/two's"],
   marker: "\u0004end 1",
-  directory: "/work",
+  directory: "/src",
   env: { GREETING: "it's $HOME" },
   command: ["printenv", "GREETING"],
 };
@@ -42,7 +42,7 @@ test("the script defines the values, the folders to show and to share, and the c
   const script = settingsScript(settings);
   assert.is(
     evaluate(script, 'printf %s "$modules|$bpffs|$directory|$marker"'),
-    "/cache/it's here|1|/work|\u0004end 1",
+    "/cache/it's here|1|/src|\u0004end 1",
   );
   assert.is(evaluate(script, 'show() { echo "show $1"; }; shows'), "show /tmp/a b\n");
   assert.is(evaluate(script, 'share() { echo "$1 $2"; }; shares'), "share0 /data/one\nshare1 /data/two's\n");
@@ -55,7 +55,7 @@ test("a script with nothing to show or to share is whole too", () => {
 });
 
 test("only folders that a fresh /tmp or /run hides are shown again, each once", () => {
-  const paths = ["/tmp/build/a/b", "/tmp/build/c", "/work/tmp/x", "/run/user/0/x", "/tmp", "/tmpfoo/x"];
+  const paths = ["/tmp/build/a/b", "/tmp/build/c", "/src/tmp/x", "/run/user/0/x", "/tmp", "/tmpfoo/x"];
   assert.equal(hiddenFolders(paths), ["/tmp/build", "/run/user"]);
 });
 
