@@ -7,7 +7,9 @@ const MAX_INPUT_BYTES = 4 * 1024 * 1024;
  * @throws RangeError beyond 4 MiB, and what read(2) says
  */
 export function readStandardInput(): string {
-  if (fstatSync(0).isCharacterDevice()) return "";
+  // With bigint: Node 20's realpathSync looks at what the last fstat without it found, and after that of a pipe it
+  // no longer resolves symbolic links, so that modules which are imported later would load from wrong paths.
+  if (fstatSync(0, { bigint: true }).isCharacterDevice()) return "";
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {
