@@ -8,6 +8,8 @@ await main(async () => {
   const checks = [
     [bin("biome"), ["check", "."]],
     [process.execPath, ["scripts/bpf.mjs", "--check"]],
+    ["packages/elf/fixtures/build.sh", ["--check"]],
+    ["packages/bpf-loader/fixtures/build.sh", ["--check"]],
   ];
   for (const name of readdirSync("packages")) {
     checks.push([bin("publint"), ["--strict", `packages/${name}`]]);

@@ -14,8 +14,8 @@ const USAGE = `Usage: npm test [-- OPTIONS]
 
 const DEFAULT_KERNELS = ["5.10", "6.1", "6.12"];
 
-/** What the end-to-end tests call inside the VM. */
-const guestPackages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
+/** What the tests compare with, and what the end-to-end tests call inside the VM. */
+const guestPackages = ["bpftool", "containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
 
 const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
 

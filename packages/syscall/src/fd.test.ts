@@ -38,7 +38,11 @@ test("a duplicate outlives its original", () => {
 });
 
 test("no negative or fractional number becomes a descriptor", () => {
-  for (const bad of [-1, 1.5, Number.NaN]) assert.throws(() => Fd.adopt(bad, "x"), RangeError);
+  for (const bad of [-1, 1.5, Number.NaN])
+    assert.throws(
+      () => Fd.adopt(bad, "x"),
+      (error: Error) => error instanceof RangeError,
+    );
 });
 
 test.run();

@@ -52,7 +52,10 @@ test("a map that cannot be says why", () => {
     (error: { syscall: string; message: string }) =>
       error.syscall === "mmap" && error.message.includes("the null device"),
   );
-  assert.throws(() => MemoryMap.map(fd, 0), RangeError);
+  assert.throws(
+    () => MemoryMap.map(fd, 0),
+    (error: Error) => error instanceof RangeError,
+  );
   fd.close();
   assert.throws(() => closeSync(number), /EBADF/);
 });

@@ -4,13 +4,34 @@ import { cString, Struct } from "./struct.js";
 
 test("a struct refuses a value that its field would cut short", () => {
   const struct = new Struct(16);
-  assert.throws(() => struct.u8(0, 256), RangeError);
-  assert.throws(() => struct.u16(0, -1), RangeError);
-  assert.throws(() => struct.u32(0, 2 ** 32 + 5), RangeError);
-  assert.throws(() => struct.u32(0, 1.5), RangeError);
-  assert.throws(() => struct.i32(0, 2 ** 31), RangeError);
-  assert.throws(() => struct.u64(0, 2n ** 64n), RangeError);
-  assert.throws(() => struct.u64(0, -1n), RangeError);
+  assert.throws(
+    () => struct.u8(0, 256),
+    (error: Error) => error instanceof RangeError,
+  );
+  assert.throws(
+    () => struct.u16(0, -1),
+    (error: Error) => error instanceof RangeError,
+  );
+  assert.throws(
+    () => struct.u32(0, 2 ** 32 + 5),
+    (error: Error) => error instanceof RangeError,
+  );
+  assert.throws(
+    () => struct.u32(0, 1.5),
+    (error: Error) => error instanceof RangeError,
+  );
+  assert.throws(
+    () => struct.i32(0, 2 ** 31),
+    (error: Error) => error instanceof RangeError,
+  );
+  assert.throws(
+    () => struct.u64(0, 2n ** 64n),
+    (error: Error) => error instanceof RangeError,
+  );
+  assert.throws(
+    () => struct.u64(0, -1n),
+    (error: Error) => error instanceof RangeError,
+  );
   assert.equal([...struct.bytes], new Array(16).fill(0));
 });
 
