@@ -89,13 +89,12 @@ root("what is set on a link is read back, and is what ip(8) reads", () => {
         num_rx_queues: link.numRxQueues,
         inet6_addr_gen_mode: link.addrGenMode,
         qdisc: link.qdisc,
-        operstate: link.operState === "lowerLayerDown" ? "LOWERLAYERDOWN" : link.operState,
         promiscuity: link.attributes.promiscuity,
       },
       Object.fromEntries(
         [
           ...["ifindex", "ifname", "mtu", "address", "broadcast", "ifalias", "txqlen", "gso_max_size"],
-          ...["gso_max_segs", "num_tx_queues", "num_rx_queues", "inet6_addr_gen_mode", "qdisc", "operstate"],
+          ...["gso_max_segs", "num_tx_queues", "num_rx_queues", "inet6_addr_gen_mode", "qdisc"],
           "promiscuity",
         ].map((name) => [name, theirs?.[name]]),
       ),

@@ -28,7 +28,7 @@ export const fqAttributes = attributes({
   maxRateBitsPerSecond: [7, "TCA_FQ_FLOW_MAX_RATE", bitRate32],
   /** The binary logarithm of the number of hash buckets; default 10. */
   bucketsLog: [8, "TCA_FQ_BUCKETS_LOG", u32],
-  /** How long an idle flow waits until its credit is filled up, in microseconds; default 40000. */
+  /** How long an idle flow waits until its credit is filled up, in microseconds, to the timer tick; default 40000. */
   flowRefillDelayUs: [9, "TCA_FQ_FLOW_REFILL_DELAY", u32],
   /** The mask on the hash of packets without a socket; default 1023. */
   orphanMask: [10, "TCA_FQ_ORPHAN_MASK", u32],

@@ -16,10 +16,10 @@ const probes = {
   veth,
   sch_clsact: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "clsact" }),
   sch_fq: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq" }),
-  sch_fq_codel: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq_codel" }),
   sch_htb: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "htb" }),
   sch_prio: (rt: Rtnetlink) =>
     rt.qdiscs.add({ index: 1, kind: "prio", options: { bands: 3, priomap: new Array(16).fill(0) } }),
+  sch_sfq: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "sfq" }),
   sch_tbf: (rt: Rtnetlink) =>
     rt.qdiscs.add({
       index: 1,
