@@ -53,7 +53,10 @@ export interface Qdisc<K extends string = string> {
   readonly options:
     | (K extends QdiscKind ? QdiscOptionsByKind[K] : QdiscOptionsByKind[QdiscKind] | Uint8Array)
     | undefined;
-  /** The parameters as the kernel sent them: good for giving them back with `replace`. */
+  /**
+   * The parameters as the kernel sent them, good for giving them back with `replace`. Not for htb, which refuses the
+   * version that it reports: give its `options` back.
+   */
   readonly rawOptions: Uint8Array | undefined;
   readonly stats: TcStats | undefined;
   /** Counters particular to the kind; bytes where the kind is not known here. */
