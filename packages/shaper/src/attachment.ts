@@ -8,6 +8,8 @@ export interface Attachment {
   netns: string;
   /** The device's name inside the namespace: eth0. */
   device: string;
+  /** Who asked for it, so that a collection for one owner leaves the others' alone: the name of the CNI network. */
+  network?: string;
 }
 
 /** Checks an id: printable, not empty, at most 200 characters. Throws ShaperError INVALID_ATTACHMENT. */

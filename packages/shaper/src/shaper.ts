@@ -225,11 +225,8 @@ export class Shaper implements Disposable {
     }
     const owner = ownerOf(attachment.id);
     const slot = findSlot(datapath, owner);
-    const { id, netns, device } = attachment;
     const record: AttachmentRecord = {
-      id,
-      netns,
-      device,
+      ...attachment,
       ifindex: link.index,
       namespace,
       slot,
@@ -259,14 +256,13 @@ export class Shaper implements Disposable {
     attachment: Attachment,
     limits: Limits,
   ): void {
-    const { netns, device } = attachment;
     const found = { ...known.found };
     // What stands at the root now was not weir's to replace until now.
     if (limits.egress && !known.limits.egress) {
       const root = findRoot(rt, link);
       if (root) found.root = root;
     }
-    const record: AttachmentRecord = { ...known, netns, device, found, limits, state: "changing" };
+    const record: AttachmentRecord = { ...known, ...attachment, found, limits, state: "changing" };
     try {
       this.#records.write(record);
       this.#enforce(rt, link, datapath, record, known.limits);

@@ -25,7 +25,12 @@ export class IperfServer implements Disposable {
       // A server that is stopped complains about it.
       stdio: ["ignore", "pipe", "ignore"],
     });
-    await once(child.stdout, "data");
+    const started = once(child.stdout, "data");
+    const ended = once(child, "exit").then(() => {
+      throw new Error(`the iperf3 server in ${pod.name} ended at once: is its port in use?`);
+    });
+    ended.catch(() => {});
+    await Promise.race([started, ended]);
     return new IperfServer(child);
   }
 
