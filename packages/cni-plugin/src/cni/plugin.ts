@@ -47,11 +47,6 @@ export function answer(call: Call): Reply {
   }
 }
 
-/** An attachment that knows the CNI network it belongs to. */
-interface NetworkAttachment extends Attachment {
-  network: string;
-}
-
 const operations = { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status, VERSION: nothing };
 const done: Reply = { output: "" };
 const range = { min: MIN_BITS_PER_SECOND, max: MAX_BITS_PER_SECOND };
@@ -69,7 +64,7 @@ function add({ environment, input, options }: Call): Reply {
   if (!limits) return { output };
   const id = idOf(environment);
   const { netns, ifname: device } = environment;
-  const attachment: NetworkAttachment = { id, netns, device, network: configuration.name };
+  const attachment: Attachment = { id, netns, device, network: configuration.name };
   using shaper = Shaper.open(options);
   shaper.apply(attachment, limits);
   const undo = () => {
@@ -169,7 +164,7 @@ function gc({ input, options }: Call): Reply {
  * have others, and devices that somebody shaped by hand.
  */
 function keep(shaper: Shaper, { name }: NetworkConfiguration, valid: ReadonlySet<string>): Set<string> {
-  const others = shaper.list().filter((record) => (record as Partial<NetworkAttachment>).network !== name);
+  const others = shaper.list().filter((record) => record.network !== name);
   return new Set([...valid, ...others.map(({ id }) => id)]);
 }
 

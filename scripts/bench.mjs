@@ -1,0 +1,79 @@
+// npm run bench: measurements side by side with peers; see test/bench/README.md.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { main, prepareCheckout, requireDebianPackages, requireRoot, run, SetupError } from "./setup.mjs";
+
+const USAGE = `Usage: npm run bench [-- [add] [shaping] [OPTIONS]]
+
+  --kernel VERSION  under this kernel (default 5.10, 6.1 and 6.12); may be given again
+  --here            run "add" on this machine's own kernel`;
+
+const packages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
+
+await main(async (args) => {
+  const { names, kernels, here } = parse(args);
+  requireRoot("The benchmarks make network namespaces and boot kernels; they");
+  await prepareCheckout();
+  const { requiredPackages } = await import("../test/vm/dist/index.js");
+  await requireDebianPackages([...new Set([...requiredPackages, ...packages])]);
+  let failures = 0;
+  if (names.includes("add")) {
+    const script = [process.execPath, "test/bench/dist/add.js"];
+    if (here) failures += (await run(...programOf(script))) === 0 ? 0 : 1;
+    for (const kernel of here ? [] : kernels) failures += (await inVm(kernel, script)) === 0 ? 0 : 1;
+  }
+  if (names.includes("shaping")) for (const kernel of kernels) failures += await shaping(kernel);
+  return failures === 0 ? 0 : 1;
+});
+
+function parse(args) {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { kernel: { type: "string", multiple: true }, here: { type: "boolean" } },
+    });
+    const known = ["add", "shaping"];
+    const stranger = positionals.find((name) => !known.includes(name));
+    if (stranger) throw new Error(`there is no measurement "${stranger}"`);
+    return {
+      names: positionals.length > 0 ? positionals : known,
+      kernels: values.kernel ?? ["5.10", "6.1", "6.12"],
+      here: values.here === true,
+    };
+  } catch (error) {
+    throw new SetupError(`${error.message}\n\n${USAGE}`);
+  }
+}
+
+async function shaping(kernel) {
+  const { table, worst } = await import("../test/e2e/dist/index.js");
+  const output = mkdtempSync(join(tmpdir(), "weir-bench-"));
+  try {
+    const file = join(output, "report.json");
+    const guest = ["test/e2e/dist/demo/guest.js", "--limit", "100000000", "--mode", "l2", "--output", file];
+    if ((await inVm(kernel, [process.execPath, ...guest], ["--share", output])) !== 0) return 1;
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    console.log(`\n${table(report)}\n`);
+    for (const { name, wireBitsPerSecond, limited } of report.runs) {
+      if (!limited) continue;
+      const off = worst(wireBitsPerSecond, report.limitBitsPerSecond) / report.limitBitsPerSecond - 1;
+      console.log(`${name.padEnd(20)} worst second ${(off * 100).toFixed(1).padStart(6)}% off the limit`);
+    }
+    console.log();
+    return 0;
+  } finally {
+    rmSync(output, { recursive: true });
+  }
+}
+
+function inVm(kernel, command, options = []) {
+  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "900", "--quiet", ...options, "--"];
+  return run(process.execPath, [...vm, ...command]);
+}
+
+function programOf([program, ...args]) {
+  return [program, args];
+}

@@ -1,0 +1,117 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Rtnetlink } from "@weir/netlink";
+import { isBpffs, mountBpffs, NetworkNamespace } from "@weir/syscall";
+
+/** How often each is run; the runs take turns, so that a slow moment hits all of them alike. */
+const ROUNDS = Number(process.argv[2] ?? 15);
+
+const RATE = 100_000_000;
+const weir = fileURLToPath(new URL("../../../packages/cni-plugin/bundle/weir", import.meta.url));
+const bandwidth = "/usr/lib/cni/bandwidth";
+const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
+const netns = join(folder, "pod");
+const empty = join(folder, "empty.cjs");
+
+/** Runs a program and gives how long it took, in milliseconds; a failure ends the benchmark. */
+function timed(command: string[], env: Record<string, string> = {}, input = ""): number {
+  const [program, ...args] = command;
+  const environment = { PATH: process.env.PATH ?? "", ...env };
+  const started = process.hrtime.bigint();
+  const { status, stdout, stderr } = spawnSync(program!, args, { env: environment, input, encoding: "utf8" });
+  const elapsed = Number(process.hrtime.bigint() - started) / 1e6;
+  if (status !== 0) throw new Error(`${command.join(" ")} failed: ${stdout}${stderr}`);
+  return elapsed;
+}
+
+function plugin(command: string, program: string, config: object): number {
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: "bench",
+    CNI_NETNS: netns,
+    CNI_IFNAME: "eth0",
+    CNI_PATH: "/usr/lib/cni",
+  };
+  return timed([program], env, JSON.stringify(config));
+}
+
+function config(type: string): object {
+  const rates = { ingressRate: RATE, ingressBurst: RATE, egressRate: RATE, egressBurst: RATE };
+  const interfaces = [{ name: "wbench" }, { name: "eth0", sandbox: netns }];
+  const prevResult = { cniVersion: "1.0.0", interfaces, ips: [{ address: "10.1.0.2/24", interface: 1 }] };
+  return { cniVersion: "1.0.0", name: "bench", type, runtimeConfig: { bandwidth: rates }, prevResult };
+}
+
+/** A fresh pod for each run: on an ipvlan device for weir, on a veth pair for the reference plugin. */
+function withPod(kind: "ipvlan" | "veth", work: () => number): number {
+  NetworkNamespace.create(netns).close();
+  using here = Rtnetlink.open();
+  here.links.add(
+    kind === "veth"
+      ? { name: "wbench", kind: "veth", data: { peer: { name: "eth0", netns } } }
+      : { name: "wbench", kind: "veth", data: { peer: { name: "wbenchfar" } } },
+  );
+  try {
+    here.links.set("wbench", { up: true });
+    if (kind === "ipvlan") {
+      const { index } = here.links.get("wbench");
+      here.links.add({ name: "eth0", kind: "ipvlan", link: index, data: { mode: "l2" }, netns });
+    }
+    using pod = Rtnetlink.open({ netns });
+    pod.links.set("eth0", { up: true });
+    return work();
+  } finally {
+    here.links.remove("wbench");
+    NetworkNamespace.remove(netns);
+  }
+}
+
+function addOf(program: string, type: string, kind: "ipvlan" | "veth"): number {
+  return withPod(kind, () => {
+    const elapsed = plugin("ADD", program, config(type));
+    plugin("DEL", program, config(type));
+    return elapsed;
+  });
+}
+
+function main(): void {
+  writeFileSync(empty, "");
+  if (!isBpffs("/sys/fs/bpf")) mountBpffs("/sys/fs/bpf");
+  const contestants: Record<string, () => number> = {
+    "node empty.cjs": () => timed([process.execPath, empty]),
+    "weir VERSION": () => plugin("VERSION", weir, { cniVersion: "1.0.0" }),
+    "weir ADD, ipvlan pod": () => addOf(weir, "weir", "ipvlan"),
+    ...(existsSync(bandwidth)
+      ? { "bandwidth ADD, veth pod": () => addOf(bandwidth, "bandwidth", "veth") }
+      : {}),
+  };
+  const times = new Map<string, number[]>(Object.keys(contestants).map((name) => [name, []]));
+  // The first round loads modules and the BPF program; it does not count.
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [name, run] of Object.entries(contestants)) {
+      const elapsed = run();
+      if (round >= 0) times.get(name)!.push(elapsed);
+    }
+  }
+  const median = (name: string) =>
+    times.get(name)?.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
+  const floor = median("node empty.cjs");
+  const peer = median("bandwidth ADD, veth pod");
+  console.log(`ADD of one pod, median of ${ROUNDS}, Linux ${release()}`);
+  console.log("                          ms    over empty    times bandwidth");
+  for (const name of times.keys()) {
+    const value = median(name);
+    console.log(
+      `${name.padEnd(24)}${value.toFixed(1).padStart(6)}${`+${(value - floor).toFixed(1)}`.padStart(12)}${(value / peer).toFixed(2).padStart(15)}`,
+    );
+  }
+}
+
+try {
+  main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
