@@ -1,6 +1,7 @@
 // npm run check: what CI looks at besides the tests: format and lint, BPF objects, packages ready for npm.
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { main, prepareCheckout, run } from "./setup.mjs";
+import { main, prepareCheckout, root } from "./setup.mjs";
 
 await main(async () => {
   await prepareCheckout();
@@ -17,8 +18,11 @@ await main(async () => {
   }
   let failures = 0;
   for (const [program, args] of checks) {
-    if ((await run(program, args)) === 0) continue;
-    console.error(`\`${[program, ...args].join(" ")}\` failed`);
+    const command = [program, ...args].join(" ");
+    const { status, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
+    console.log(`${status === 0 ? "ok    " : "FAILED"} ${command}`);
+    if (status === 0) continue;
+    console.error(`${stdout}${stderr}`);
     failures++;
   }
   return failures === 0 ? 0 : 1;
