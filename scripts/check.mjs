@@ -1,6 +1,7 @@
 // npm run check: what CI looks at besides the tests: format and lint, BPF objects, packages ready for npm.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { main, prepareCheckout, root } from "./setup.mjs";
 
 await main(async () => {
@@ -12,7 +13,7 @@ await main(async () => {
     ["packages/elf/fixtures/build.sh", ["--check"]],
     ["packages/bpf-loader/fixtures/build.sh", ["--check"]],
   ];
-  for (const name of readdirSync("packages")) {
+  for (const name of readdirSync(join(root, "packages"))) {
     checks.push([bin("publint"), ["--strict", "--pack", "false", `packages/${name}`]]);
     checks.push([bin("attw"), ["--pack", `packages/${name}`, "--profile", "esm-only", "--format", "ascii"]]);
   }

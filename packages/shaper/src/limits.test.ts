@@ -28,6 +28,13 @@ test("a negative burst and one of more than a minute are refused", () => {
 
 test("a burst is a time at the limit's rate", () => {
   assert.is(burstNs({ bitsPerSecond: 1_000_000n, burstBits: 2_000n }), 2_000_000n);
+  assert.is(burstNs({ bitsPerSecond: 1_000_000n, burstBits: 0n }), 0n);
+});
+
+test("the burst that nobody gave is two large packets, and never more than 4 ms", () => {
+  assert.is(burstNs({ bitsPerSecond: 10_000_000_000n }), 104_857n);
+  assert.is(burstNs({ bitsPerSecond: 100_000_000n }), 4_000_000n);
+  assert.is(burstNs({ bitsPerSecond: 1_000n }), 4_000_000n);
 });
 
 test("the horizon of a low limit has room for two of the largest packets", () => {

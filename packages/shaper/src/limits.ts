@@ -4,7 +4,7 @@ import { ShaperError } from "./errors.js";
 export interface Limit {
   /** Bits per second on the wire: link-layer and all other headers count. */
   bitsPerSecond: bigint;
-  /** How much may leave at once after a pause, in bits; default half a millisecond at the limit's rate. */
+  /** How much may leave at once after a pause, in bits; default the time of two large packets, at most 4 ms. */
   burstBits?: bigint;
 }
 
@@ -67,22 +67,26 @@ function validateLimit(direction: Direction, { bitsPerSecond, burstBits }: Limit
   }
 }
 
-/** The credit after idle where no burst is given: enough for the hardware and the scheduler to be late by. */
-const DEFAULT_BURST_NS = 500_000n;
-
 /** How long a packet may wait before it is dropped instead. */
 const DEFAULT_HORIZON_NS = 100_000_000n;
 
-/** Two of the largest packets that the stack builds, so that a low limit still lets a second one wait. */
+/** Two of the largest packets that the stack builds: what a device needs to be kept busy. */
 const TWO_LARGE_PACKETS_BITS = 2n * 65_536n * 8n;
 
-/** The credit of a limit in nanoseconds. */
+/** The longest credit where no burst is given: as long as a sender may wait for its turn on a busy CPU. */
+const MAX_DEFAULT_BURST_NS = 4_000_000n;
+
+const twoLargePacketsNs = (bitsPerSecond: bigint) => (TWO_LARGE_PACKETS_BITS * NS_PER_SECOND) / bitsPerSecond;
+
+/** The credit of a limit in nanoseconds; without a burst the time of two large packets, but at most 4 ms. */
 export function burstNs({ bitsPerSecond, burstBits }: Limit): bigint {
-  return burstBits === undefined ? DEFAULT_BURST_NS : (burstBits * NS_PER_SECOND) / bitsPerSecond;
+  if (burstBits !== undefined) return (burstBits * NS_PER_SECOND) / bitsPerSecond;
+  const time = twoLargePacketsNs(bitsPerSecond);
+  return time < MAX_DEFAULT_BURST_NS ? time : MAX_DEFAULT_BURST_NS;
 }
 
 /** The horizon of a limit in nanoseconds: how long its queue may get, in time. */
 export function horizonNs({ bitsPerSecond }: Limit): bigint {
-  const least = (TWO_LARGE_PACKETS_BITS * NS_PER_SECOND) / bitsPerSecond;
+  const least = twoLargePacketsNs(bitsPerSecond);
   return least > DEFAULT_HORIZON_NS ? least : DEFAULT_HORIZON_NS;
 }

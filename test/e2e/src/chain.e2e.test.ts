@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Rtnetlink } from "@weir/netlink";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { IperfServer, iperf } from "./lab/iperf.js";
+import { allowLargeBuffers, IperfServer, iperf } from "./lab/iperf.js";
 import { type IpvlanMode, Lab, type Pod } from "./lab/lab.js";
 import { type Sample, WireMeter } from "./lab/wire-meter.js";
 
@@ -53,6 +53,7 @@ function neverAhead(samples: Sample[], limit: number): void {
 }
 
 async function withLab(mode: IpvlanMode, work: (lab: Lab) => Promise<void>): Promise<void> {
+  allowLargeBuffers();
   await using lab = Lab.create({ mode, folder: "/run/weir-e2e" });
   await work(lab);
 }

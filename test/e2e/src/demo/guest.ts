@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { IperfServer, iperf } from "../lab/iperf.js";
+import { allowLargeBuffers, IperfServer, iperf } from "../lab/iperf.js";
 import { type IpvlanMode, Lab, type Pod } from "../lab/lab.js";
 import { ping } from "../lab/ping.js";
 import { bitsEachSecond, WireMeter } from "../lab/wire-meter.js";
@@ -22,6 +22,7 @@ async function main(): Promise<void> {
   const limit = Number(values.limit);
   const mode = values.mode as IpvlanMode;
   const output = values.output!;
+  allowLargeBuffers();
   await using lab = Lab.create({ mode, folder: "/run/weir-demo" });
   const [one, two] = lab.nodes;
   const annotated = { egressRate: limit, ingressRate: limit };

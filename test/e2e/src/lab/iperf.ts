@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import type { Pod } from "./lab.js";
+
+/** The socket buffers of UDP tests: more than any queue that weir allows. */
+const WINDOW_BYTES = 4_000_000;
+
+/** Lets sockets have the buffers that UDP tests ask for; the setting is the whole machine's, so it is for the VM. */
+export function allowLargeBuffers(): void {
+  for (const name of ["rmem_max", "wmem_max"])
+    writeFileSync(`/proc/sys/net/core/${name}`, String(WINDOW_BYTES));
+}
 
 /** What one iperf3 test saw. */
 export interface IperfResult {
@@ -52,7 +62,11 @@ export async function iperf(options: {
   streams?: number;
 }): Promise<IperfResult> {
   const { from, to, protocol, seconds, bitsPerSecond, streams = 1 } = options;
-  const udp = protocol === "udp" ? ["--udp", "--bitrate", String(bitsPerSecond ?? 0)] : [];
+  // With the default socket buffer a sender of datagrams waits for the shaper instead of offering what it is told to.
+  const udp =
+    protocol === "udp"
+      ? ["--udp", "--bitrate", String(bitsPerSecond ?? 0), "--window", String(WINDOW_BYTES)]
+      : [];
   const args = [
     "iperf3",
     "--client",
