@@ -82,17 +82,16 @@ export async function iperf(options: {
   const report = JSON.parse(output) as {
     error?: string;
     end?: {
-      sum?: { bits_per_second: number; lost_percent?: number };
       sum_sent?: { retransmits?: number };
-      sum_received?: { bits_per_second: number };
+      sum_received?: { bits_per_second: number; lost_percent?: number };
     };
   };
-  const received = protocol === "tcp" ? report.end?.sum_received : report.end?.sum;
+  const received = report.end?.sum_received;
   if (!received) throw new Error(`iperf3 from ${from.name} to ${to.name} failed: ${report.error ?? output}`);
-  const lost = (report.end?.sum?.lost_percent ?? 0) / 100;
+  const goodputBitsPerSecond = received.bits_per_second;
   return protocol === "tcp"
-    ? { goodputBitsPerSecond: received.bits_per_second, retransmits: report.end?.sum_sent?.retransmits ?? 0 }
-    : { goodputBitsPerSecond: received.bits_per_second * (1 - lost), lost };
+    ? { goodputBitsPerSecond, retransmits: report.end?.sum_sent?.retransmits ?? 0 }
+    : { goodputBitsPerSecond, lost: (received.lost_percent ?? 0) / 100 };
 }
 
 /** Runs a program in a pod and gives what it prints, whatever its exit status. */
