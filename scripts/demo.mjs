@@ -1,5 +1,5 @@
 // npm run demo: two ipvlan pods on two nodes, on a real kernel, before and after the limit.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -44,6 +44,8 @@ await main(async (args) => {
 
   const output = folder("demo");
   const report = join(output, "report.json");
+  // Whatever fails from here on must not leave an older run's figures.
+  rmSync(report, { force: true });
   const vm = ["test/vm/dist/cli.js", "--kernel", options.kernel, "--timeout", "600", "--share", output, "--"];
   const guest = [
     "test/e2e/dist/demo/guest.js",

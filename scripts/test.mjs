@@ -37,7 +37,7 @@ await main(async (args) => {
 
   if (!options.kernels || options.unit) {
     // Root-needing tests run here too where this is root: a second kernel, and line coverage.
-    const kind = process.getuid() === 0 ? "" : "(?<!\\.root)";
+    const kind = process.getuid() === 0 ? "(?<!\\.e2e)" : "(?<!\\.e2e)(?<!\\.root)";
     const coverage = ["node_modules/c8/bin/c8.js", "--reporter=text-summary", "--reporter=lcov"];
     const command = [
       ...coverage,
@@ -46,6 +46,7 @@ await main(async (args) => {
       pattern(options, kind),
       ...packages,
       "test/vm/dist",
+      "test/e2e/dist",
     ];
     results.push({ where: "this host", ...(await suite(process.execPath, command)) });
   }

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { Rtnetlink } from "@weir/netlink";
-import { NetworkNamespace } from "@weir/syscall";
+import { NetworkNamespace, Socket } from "@weir/syscall";
 import type { Bandwidth, CniNetwork } from "./cni.js";
 import { createNetwork } from "./cni.js";
 
@@ -32,6 +32,7 @@ export class Lab implements AsyncDisposable {
   readonly nodes: readonly [Node, Node];
   readonly #pods: Pod[] = [];
   readonly #folder: string;
+  readonly #timestamps = keepTimestampsOn();
 
   private constructor(nodes: [Node, Node], folder: string) {
     this.nodes = nodes;
@@ -80,8 +81,20 @@ export class Lab implements AsyncDisposable {
     for (const pod of [...this.#pods])
       await this.removePod(pod).catch(() => NetworkNamespace.remove(pod.netns));
     for (const { netns } of this.nodes) NetworkNamespace.remove(netns);
+    this.#timestamps.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Keeps the kernel's receive timestamps switched on. Each ping would switch them on and off again by patching code that
+ * the other CPU is running, which QEMU's emulation does not always survive ("Oops: int3" in netif_receive_skb).
+ */
+function keepTimestampsOn(): Socket {
+  const [AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMP] = [2, 2, 1, 29];
+  const socket = Socket.open(AF_INET, SOCK_DGRAM, 0, { name: "timestamped socket" });
+  socket.setOption(SOL_SOCKET, SO_TIMESTAMP, 1);
+  return socket;
 }
 
 function layWire(one: Node, two: Node, mode: IpvlanMode): void {

@@ -79,15 +79,24 @@ export function bitsEachSecond(samples: Sample[], seconds: number): number[] {
   const base = samples[0]?.bytes ?? 0;
   const first = samples.findIndex(({ bytes }) => bytes - base > PRELUDE_BYTES);
   if (first < 1) return [];
-  const start = (samples[first - 1]!.seconds + samples[first]!.seconds) / 2;
+  const start = startOf(samples, first, base);
   const rates: number[] = [];
   for (let second = 0; second < seconds; second++) {
-    const from = bytesAt(samples, start + second);
+    // What had arrived when it began is known; between samples on either side of the beginning nothing is even.
+    const from = second === 0 ? samples[first - 1]!.bytes : bytesAt(samples, start + second);
     const to = bytesAt(samples, start + second + 1);
     if (from === undefined || to === undefined) break;
     rates.push(Math.round((to - from) * 8));
   }
   return rates;
+}
+
+/** When traffic began: somewhere between two samples, so early that what had arrived fits the pace that follows. */
+function startOf(samples: Sample[], first: number, base: number): number {
+  const [before, after] = [samples[first - 1]!, samples[first]!];
+  const later = samples.find(({ seconds }) => seconds > after.seconds + 0.1) ?? samples.at(-1)!;
+  const pace = (later.bytes - after.bytes) / (later.seconds - after.seconds);
+  return Math.max(before.seconds, after.seconds - (after.bytes - base) / pace);
 }
 
 function bytesAt(samples: Sample[], seconds: number): number | undefined {
