@@ -24,9 +24,9 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 
 function uvu(folder) {
   return new Promise((resolve) => {
-    const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" };
+    const env = { ...process.env };
     delete env.NODE_EXTRA_CA_CERTS;
-    const args = ["node_modules/uvu/bin.js", folder, pattern];
+    const args = ["node_modules/uvu/bin.js", "--no-color", folder, pattern];
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
     let output = "";
     process.stdout.write(`\n${folder}\n`);

@@ -73,6 +73,64 @@ const koffiShim = {
   },
 };
 
+/**
+ * Modules that nearly no ADD needs: those that load the BPF program, which one ADD in a node's life does, and parts of
+ * the libraries that the plugin does not use. They are in the bundle, but are run only when something of theirs is used.
+ */
+const rarely = [
+  "shaper/dist/program-loader.js",
+  "shaper/dist/requirements.js",
+  "bpf-loader/dist/kernel/explain.js",
+  "bpf-loader/dist/kernel/kernel-btf.js",
+  "bpf-loader/dist/kernel/link.js",
+  "bpf-loader/dist/kernel/program-load.js",
+  "bpf-loader/dist/btf/codec-builder.js",
+  "bpf-loader/dist/features/probe.js",
+  "netlink/dist/monitor.js",
+  "netlink/dist/rtnetlink/addresses.js",
+  "netlink/dist/rtnetlink/batch.js",
+  "netlink/dist/rtnetlink/events.js",
+  "netlink/dist/rtnetlink/namespace-id.js",
+  "netlink/dist/rtnetlink/routes.js",
+  "netlink/dist/tc/classes.js",
+];
+
+/** In a rare module's place come stand-ins for its exports, each of which loads the module when it is touched. */
+const lazily = {
+  name: "lazily",
+  setup(builder) {
+    builder.onResolve({ filter: /\.js$/ }, ({ path, resolveDir, namespace, kind }) => {
+      if (namespace === "lazy" || kind === "entry-point") return undefined;
+      const file = resolve(resolveDir, path);
+      return rarely.some((name) => file.endsWith(`packages/${name}`))
+        ? { path: file, namespace: "lazy" }
+        : undefined;
+    });
+    builder.onLoad({ filter: /.*/, namespace: "lazy" }, async ({ path }) => {
+      const exported = Object.entries(await import(path));
+      for (const [name, value] of exported) {
+        if (typeof value === "function" || (typeof value === "object" && value !== null)) continue;
+        throw new Error(
+          `${path} exports ${name}, for which nothing can stand in: it is no function, class or object`,
+        );
+      }
+      return {
+        loader: "js",
+        resolveDir: dirname(path),
+        contents: `
+          const load = () => require(${JSON.stringify(path)});
+          const standIn = (name) => new Proxy(function () {}, {
+            get: (_target, key) => Reflect.get(load()[name], key),
+            apply: (_target, self, args) => Reflect.apply(load()[name], self, args),
+            construct: (_target, args) => Reflect.construct(load()[name], args),
+          });
+          ${exported.map(([name]) => `export const ${name} = standIn("${name}");`).join("\n")}
+        `,
+      };
+    });
+  },
+};
+
 /** The protocol's file loads the two others when it needs them, the plugin with its code cache. */
 const split = (pluginFile, cacheFile) => ({
   name: "split",
@@ -102,7 +160,7 @@ const split = (pluginFile, cacheFile) => ({
 });
 
 mkdirSync(folder, { recursive: true });
-const plugin = await bundle("cni/plugin.js", [koffiShim]);
+const plugin = await bundle("cni/plugin.js", [koffiShim, lazily]);
 if (!koffiFolder) throw new Error("nothing in the bundle imports koffi any more: the shim is of no use");
 // It is read as Latin-1, which is quicker than UTF-8.
 if (/[^\0-\x7f]/.test(plugin)) throw new Error("the plugin's file is not pure ASCII");

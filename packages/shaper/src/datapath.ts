@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { BpfMap, BpfObject, BpfProgram, features } from "@weir/bpf-loader";
+import { BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { isBpffs } from "@weir/syscall";
 import { ShaperError } from "./errors.js";
 import { burstNs, horizonNs, type Limit } from "./limits.js";
-import { weirObjectBase64 } from "./weir-object.js";
+import { loadProgram } from "./program-loader.js";
 
 /** What the program counted for one direction, over all CPUs. */
 export interface Counters {
@@ -200,19 +200,6 @@ export class Datapath implements Disposable {
       );
     }
   }
-}
-
-/** bpf_skb_set_tstamp, include/uapi/linux/bpf.h. */
-export const BPF_FUNC_skb_set_tstamp = 192;
-
-/** Loads the variant of the program that this kernel can run. @param pinPath where maps are pinned and looked for */
-export function loadProgram(pinPath?: string): { program: BpfProgram } & Disposable {
-  const object = BpfObject.parse(Buffer.from(weirObjectBase64, "base64"));
-  if (pinPath === undefined) for (const name of maps) object.map(name).pinning = "none";
-  object.variable("typed_timestamps").set(features.helper("sched_cls", BPF_FUNC_skb_set_tstamp) ? 1 : 0);
-  const name = features.atomics() ? "weir_shape" : "weir_shape_locked";
-  const loaded = object.load({ programs: [name], ...(pinPath === undefined ? {} : { pinPath }) });
-  return { program: loaded.program(name), [Symbol.dispose]: () => loaded[Symbol.dispose]() };
 }
 
 /** Throws ShaperError NO_BPFFS unless a BPF filesystem is mounted at the path. */

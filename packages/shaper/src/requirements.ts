@@ -1,9 +1,8 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { features } from "@weir/bpf-loader";
 import { mirred, Rtnetlink } from "@weir/netlink";
 import { hasCapability, isBpffs, kernelVersion, NetworkNamespace, raiseMemlockLimit } from "@weir/syscall";
-import { BPF_FUNC_skb_set_tstamp, loadProgram } from "./datapath.js";
+import { hasAtomics, hasTypedTimestamps, loadProgram } from "./program-loader.js";
 import type { ShaperOptions } from "./shaper.js";
 
 /** One thing that shaping needs from the machine, or is better with. */
@@ -143,13 +142,13 @@ function comforts(): Requirement[] {
     comfort(
       "atomics",
       "64-bit compare-and-swap in BPF (Linux 5.12)",
-      features.atomics(),
+      hasAtomics(),
       "missing: a spin lock keeps the clock exact instead",
     ),
     comfort(
       "typed timestamps",
       "departure times that no socket takes for arrival times (Linux 5.18)",
-      features.helper("sched_cls", BPF_FUNC_skb_set_tstamp),
+      hasTypedTimestamps(),
       "missing: under an ingress limit, programs that ask for receive timestamps (ping, NTP) get wrong ones",
     ),
   ];

@@ -120,14 +120,14 @@ podTest("a qdisc that could not be given back is left alone, and named", (lab, s
     index: rt.links.get("eth0").index,
     parent: "root",
     handle: "1:0",
-    kind: "htb",
-    options: {},
+    kind: "prio",
+    options: { bands: 3, priomap: [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1] },
   });
   const before = lab.snapshot();
   refused(
     () => shaper.apply(pod(lab), both),
     "CONFLICT",
-    /eth0 has a htb qdisc of its own at its root \(handle 1:\)/,
+    /eth0 has a prio qdisc of its own at its root \(handle 1:\)/,
   );
   assert.equal(lab.snapshot(), before);
   assert.equal(shaper.list(), []);

@@ -1,40 +1,178 @@
-import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 
-/** Linux error numbers that Node's own table leaves out: include/uapi/asm-generic/errno.h and include/linux/errno.h. */
-const beyondNode: Record<string, [number, string]> = {
-  ENOTBLK: [15, "block device required"],
-  ECHRNG: [44, "channel number out of range"],
-  ENODATA: [61, "no data available"],
-  ETIME: [62, "timer expired"],
-  EBADFD: [77, "file descriptor in bad state"],
-  EUSERS: [87, "too many users"],
-  ESHUTDOWN: [108, "cannot send after transport endpoint shutdown"],
-  ESTALE: [116, "stale file handle"],
-  EUCLEAN: [117, "structure needs cleaning"],
-  ENOKEY: [126, "required key not available"],
-  EOWNERDEAD: [130, "owner died"],
-  ENOTRECOVERABLE: [131, "state not recoverable"],
-  ERFKILL: [132, "operation not possible due to RF-kill"],
-  ENOTSUPP: [524, "operation is not supported by the kernel"],
+/**
+ * Error numbers by name, as Linux defines them: `errno.EPERM` is 1. From include/uapi/asm-generic/errno.h and
+ * errno-base.h; ENOTSUPP, which some subsystems let out, from include/linux/errno.h.
+ */
+export const errno = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
+  E2BIG: 7,
+  ENOEXEC: 8,
+  EBADF: 9,
+  ECHILD: 10,
+  EAGAIN: 11,
+  EWOULDBLOCK: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  ENOTBLK: 15,
+  EBUSY: 16,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENODEV: 19,
+  ENOTDIR: 20,
+  EISDIR: 21,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOTTY: 25,
+  ETXTBSY: 26,
+  EFBIG: 27,
+  ENOSPC: 28,
+  ESPIPE: 29,
+  EROFS: 30,
+  EMLINK: 31,
+  EPIPE: 32,
+  EDOM: 33,
+  ERANGE: 34,
+  EDEADLK: 35,
+  EDEADLOCK: 35,
+  ENAMETOOLONG: 36,
+  ENOLCK: 37,
+  ENOSYS: 38,
+  ENOTEMPTY: 39,
+  ELOOP: 40,
+  ENOMSG: 42,
+  EIDRM: 43,
+  ECHRNG: 44,
+  EL2NSYNC: 45,
+  EL3HLT: 46,
+  EL3RST: 47,
+  ELNRNG: 48,
+  EUNATCH: 49,
+  ENOCSI: 50,
+  EL2HLT: 51,
+  EBADE: 52,
+  EBADR: 53,
+  EXFULL: 54,
+  ENOANO: 55,
+  EBADRQC: 56,
+  EBADSLT: 57,
+  EBFONT: 59,
+  ENOSTR: 60,
+  ENODATA: 61,
+  ETIME: 62,
+  ENOSR: 63,
+  ENONET: 64,
+  ENOPKG: 65,
+  EREMOTE: 66,
+  ENOLINK: 67,
+  EADV: 68,
+  ESRMNT: 69,
+  ECOMM: 70,
+  EPROTO: 71,
+  EMULTIHOP: 72,
+  EDOTDOT: 73,
+  EBADMSG: 74,
+  EOVERFLOW: 75,
+  ENOTUNIQ: 76,
+  EBADFD: 77,
+  EREMCHG: 78,
+  ELIBACC: 79,
+  ELIBBAD: 80,
+  ELIBSCN: 81,
+  ELIBMAX: 82,
+  ELIBEXEC: 83,
+  EILSEQ: 84,
+  ERESTART: 85,
+  ESTRPIPE: 86,
+  EUSERS: 87,
+  ENOTSOCK: 88,
+  EDESTADDRREQ: 89,
+  EMSGSIZE: 90,
+  EPROTOTYPE: 91,
+  ENOPROTOOPT: 92,
+  EPROTONOSUPPORT: 93,
+  ESOCKTNOSUPPORT: 94,
+  ENOTSUP: 95,
+  EOPNOTSUPP: 95,
+  EPFNOSUPPORT: 96,
+  EAFNOSUPPORT: 97,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ENETRESET: 102,
+  ECONNABORTED: 103,
+  ECONNRESET: 104,
+  ENOBUFS: 105,
+  EISCONN: 106,
+  ENOTCONN: 107,
+  ESHUTDOWN: 108,
+  ETOOMANYREFS: 109,
+  ETIMEDOUT: 110,
+  ECONNREFUSED: 111,
+  EHOSTDOWN: 112,
+  EHOSTUNREACH: 113,
+  EALREADY: 114,
+  EINPROGRESS: 115,
+  ESTALE: 116,
+  EUCLEAN: 117,
+  ENOTNAM: 118,
+  ENAVAIL: 119,
+  EISNAM: 120,
+  EREMOTEIO: 121,
+  EDQUOT: 122,
+  ENOMEDIUM: 123,
+  EMEDIUMTYPE: 124,
+  ECANCELED: 125,
+  ENOKEY: 126,
+  EKEYEXPIRED: 127,
+  EKEYREVOKED: 128,
+  EKEYREJECTED: 129,
+  EOWNERDEAD: 130,
+  ENOTRECOVERABLE: 131,
+  ERFKILL: 132,
+  ENOTSUPP: 524,
+} as const;
+
+/** Texts of errors that Node's own table leaves out. */
+const beyondNode: Readonly<Record<number, string>> = {
+  15: "block device required",
+  44: "channel number out of range",
+  61: "no data available",
+  62: "timer expired",
+  77: "file descriptor in bad state",
+  87: "too many users",
+  108: "cannot send after transport endpoint shutdown",
+  116: "stale file handle",
+  117: "structure needs cleaning",
+  126: "required key not available",
+  130: "owner died",
+  131: "state not recoverable",
+  132: "operation not possible due to RF-kill",
+  524: "operation is not supported by the kernel",
 };
 
-/** Error numbers by name, as Linux defines them: `errno.EPERM` is 1. */
-export const errno: Readonly<Record<string, number>> = Object.freeze({
-  ...constants.errno,
-  ...Object.fromEntries(Object.entries(beyondNode).map(([name, [number]]) => [name, number])),
-});
+/** Names that share a number with the kernel's own name for it. */
+const aliases = new Set(["EDEADLOCK", "ENOTSUP", "EWOULDBLOCK"]);
 
-const names = new Map<number, string>();
-const texts = new Map<number, string>();
-for (const [name, number] of Object.entries(constants.errno)) {
-  // EAGAIN and EOPNOTSUPP share their numbers with EWOULDBLOCK and ENOTSUP: the first name is the kernel's.
-  if (name !== "EWOULDBLOCK" && name !== "ENOTSUP") names.set(number, name);
-}
-for (const [negative, [, text]] of getSystemErrorMap()) texts.set(-negative, text);
-for (const [name, [number, text]] of Object.entries(beyondNode)) {
-  names.set(number, name);
-  if (!texts.has(number)) texts.set(number, text);
+/** Names and texts by number; made when the first error is. */
+let tables: { names: Map<number, string>; texts: Map<number, string> } | undefined;
+
+function lookUp(): { names: Map<number, string>; texts: Map<number, string> } {
+  if (tables) return tables;
+  const names = new Map<number, string>();
+  for (const [name, number] of Object.entries(errno)) if (!aliases.has(name)) names.set(number, name);
+  const texts = new Map(Object.entries(beyondNode).map(([number, text]) => [Number(number), text]));
+  for (const [negative, [, text]] of getSystemErrorMap()) texts.set(-negative, text);
+  tables = { names, texts };
+  return tables;
 }
 
 /**
@@ -43,7 +181,7 @@ for (const [name, [number, text]] of Object.entries(beyondNode)) {
  * @returns its name ("EPERM"), or "errno 999" where Linux has none
  */
 export function errnoName(number: number): string {
-  return names.get(number) ?? `errno ${number}`;
+  return lookUp().names.get(number) ?? `errno ${number}`;
 }
 
 /**
@@ -51,5 +189,5 @@ export function errnoName(number: number): string {
  * @param number a positive error number
  */
 export function errnoText(number: number): string {
-  return texts.get(number) ?? "unknown error";
+  return lookUp().texts.get(number) ?? "unknown error";
 }

@@ -34,8 +34,38 @@ export interface Layout<F extends Fields> {
 
 const sizes = { u32: 4, i32: 4, u64: 8, pointer: 8 } as const;
 
-/** Declares a struct by its fields in the order of the C declaration. */
+/** Declares a struct by its fields in the order of the C declaration. Its offsets are computed when first needed. */
 export function layout<const F extends Fields>(fields: F): Layout<F> {
+  let computed: { size: number; offset: Record<string, number> } | undefined;
+  const places = () => {
+    computed ??= place(fields);
+    return computed;
+  };
+  return {
+    get size() {
+      return places().size;
+    },
+    get offset() {
+      return places().offset as Layout<F>["offset"];
+    },
+    build(values) {
+      const { size, offset } = places();
+      const struct = new Struct(size);
+      for (const [name, value] of Object.entries(values)) {
+        if (value !== undefined) write(struct, offset[name]!, fields[name]!, value);
+      }
+      return struct;
+    },
+    read(struct) {
+      const { offset } = places();
+      const values: Record<string, unknown> = {};
+      for (const [name, type] of Object.entries(fields)) values[name] = read(struct, offset[name]!, type);
+      return values as { [Name in keyof F]: Read<F[Name]> };
+    },
+  };
+}
+
+function place(fields: Fields): { size: number; offset: Record<string, number> } {
   const offset: Record<string, number> = {};
   let end = 0;
   let alignment = 1;
@@ -45,23 +75,7 @@ export function layout<const F extends Fields>(fields: F): Layout<F> {
     offset[name] = Math.ceil(end / align) * align;
     end = offset[name] + size;
   }
-  const size = Math.ceil(end / alignment) * alignment;
-  return {
-    size,
-    offset: offset as Layout<F>["offset"],
-    build(values) {
-      const struct = new Struct(size);
-      for (const [name, value] of Object.entries(values)) {
-        if (value !== undefined) write(struct, offset[name]!, fields[name]!, value);
-      }
-      return struct;
-    },
-    read(struct) {
-      const values: Record<string, unknown> = {};
-      for (const [name, type] of Object.entries(fields)) values[name] = read(struct, offset[name]!, type);
-      return values as { [Name in keyof F]: Read<F[Name]> };
-    },
-  };
+  return { size: Math.ceil(end / alignment) * alignment, offset };
 }
 
 function measure(type: FieldType): [size: number, alignment: number] {

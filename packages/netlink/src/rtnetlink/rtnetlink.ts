@@ -28,22 +28,40 @@ export class Rtnetlink implements Disposable {
   /** The socket underneath, for requests that have no method here. */
   readonly socket: NetlinkSocket;
   readonly links: Links;
-  readonly addresses: Addresses;
-  readonly routes: Routes;
   readonly qdiscs: Qdiscs;
-  readonly classes: Classes;
   readonly filters: Filters;
-  readonly namespaceIds: NamespaceIds;
+  #addresses: Addresses | undefined;
+  #routes: Routes | undefined;
+  #classes: Classes | undefined;
+  #namespaceIds: NamespaceIds | undefined;
 
   private constructor(socket: NetlinkSocket) {
     this.socket = socket;
     this.links = new Links(socket);
-    this.addresses = new Addresses(socket);
-    this.routes = new Routes(socket);
     this.qdiscs = new Qdiscs(socket);
-    this.classes = new Classes(socket);
     this.filters = new Filters(socket);
-    this.namespaceIds = new NamespaceIds(socket);
+  }
+
+  // These are made when they are first asked for, so that a bundle need not load what it does not use.
+
+  get addresses(): Addresses {
+    this.#addresses ??= new Addresses(this.socket);
+    return this.#addresses;
+  }
+
+  get routes(): Routes {
+    this.#routes ??= new Routes(this.socket);
+    return this.#routes;
+  }
+
+  get classes(): Classes {
+    this.#classes ??= new Classes(this.socket);
+    return this.#classes;
+  }
+
+  get namespaceIds(): NamespaceIds {
+    this.#namespaceIds ??= new NamespaceIds(this.socket);
+    return this.#namespaceIds;
   }
 
   /** Opens a socket in a network namespace, which stays alive until it is closed. @throws SystemError */

@@ -14,8 +14,12 @@ export function enumeration<const Names extends Readonly<Record<string, number>>
   base: Fixed<number>,
   names: Names,
 ): Fixed<Named<keyof Names & string>> & { readonly names: Names } {
-  const byNumber = new Map(Object.entries(names).map(([name, number]) => [number, name] as const));
-  const toName = (number: number): string | number => byNumber.get(number) ?? number;
+  // Made at the first use: a process uses few of the many enums that it declares.
+  let byNumber: Map<number, string> | undefined;
+  const toName = (number: number): string | number => {
+    byNumber ??= new Map(Object.entries(names).map(([name, value]) => [value, name] as const));
+    return byNumber.get(number) ?? number;
+  };
   const toNumber = (value: string | number): number => {
     if (typeof value === "number") return value;
     const number = Object.hasOwn(names, value) ? names[value] : undefined;
