@@ -1,6 +1,7 @@
 import type { BpfProgram } from "@weir/bpf-loader";
 import { formatHandle, isFilterKind, type Link, type Rtnetlink } from "@weir/netlink";
 import { ShaperError } from "./errors.js";
+import { withModule } from "./kernel-module.js";
 import { EGRESS_PRIORITY, FILTER_HANDLE, FILTER_NAME, FQ_HANDLE, FQ_OPTIONS } from "./names.js";
 import { type Problem, repairable } from "./problem.js";
 import type { FoundQdisc } from "./records.js";
@@ -41,7 +42,8 @@ export function findClsact(rt: Rtnetlink, link: Link): boolean {
 
 /** Adds a clsact qdisc where there is none. */
 export function ensureClsact(rt: Rtnetlink, link: Link): void {
-  if (!findClsact(rt, link)) rt.qdiscs.add({ index: link.index, kind: "clsact" });
+  if (findClsact(rt, link)) return;
+  withModule("sch_ingress", "clsact qdisc", () => rt.qdiscs.add({ index: link.index, kind: "clsact" }));
 }
 
 /**
@@ -51,13 +53,8 @@ export function ensureClsact(rt: Rtnetlink, link: Link): void {
  */
 export function stampEgress(rt: Rtnetlink, link: Link, program: BpfProgram, entry: number): void {
   ensureClsact(rt, link);
-  rt.qdiscs.replace({
-    index: link.index,
-    parent: "root",
-    handle: FQ_HANDLE,
-    kind: "fq",
-    options: FQ_OPTIONS,
-  });
+  const root = { index: link.index, parent: "root", handle: FQ_HANDLE } as const;
+  withModule("sch_fq", "fq qdisc", () => rt.qdiscs.replace({ ...root, kind: "fq", options: FQ_OPTIONS }));
   const place = { index: link.index, parent: "egress", priority: EGRESS_PRIORITY } as const;
   for (const filter of rt.filters.dump(place)) {
     if (isFilterKind(filter, "bpf") && filter.protocol === "all") continue;
@@ -67,12 +64,10 @@ export function stampEgress(rt: Rtnetlink, link: Link, program: BpfProgram, entr
       { remedy: "Give that filter a higher number." },
     );
   }
-  rt.filters.replace({
-    ...place,
-    kind: "bpf",
-    handle: FILTER_HANDLE,
-    options: { fd: program.fd, name: FILTER_NAME, classid: entry },
-  });
+  const options = { fd: program.fd, name: FILTER_NAME, classid: entry };
+  withModule("cls_bpf", "bpf filter", () =>
+    rt.filters.replace({ ...place, kind: "bpf", handle: FILTER_HANDLE, options }),
+  );
 }
 
 /** Takes the stamping filter and the fq qdisc away, and gives the device the root qdisc that it had. */

@@ -2,6 +2,7 @@ import type { BpfProgram } from "@weir/bpf-loader";
 import { isFilterKind, isLinkKind, type Link, mirred, type Rtnetlink } from "@weir/netlink";
 import { checkEgress, ensureClsact, stampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
+import { withModule } from "./kernel-module.js";
 import { FILTER_HANDLE, INGRESS_PRIORITY, ifbName } from "./names.js";
 import { type Problem, repairable } from "./problem.js";
 
@@ -20,12 +21,10 @@ export function stampIngress(rt: Rtnetlink, link: Link, program: BpfProgram, ent
     // net/sched/cls_matchall.c takes no change: another target means another filter.
     rt.filters.removeIfPresent({ ...place, kind: filter.kind });
   }
-  rt.filters.add({
-    ...place,
-    kind: "matchall",
-    handle: FILTER_HANDLE,
-    options: { actions: [mirred({ to: ifb.index })] },
-  });
+  const options = { actions: [mirred({ to: ifb.index })] };
+  withModule("cls_matchall", "matchall filter, or no mirred action,", () =>
+    rt.filters.add({ ...place, kind: "matchall", handle: FILTER_HANDLE, options }),
+  );
 }
 
 /** Takes the redirection away first, then the ifb device with all that hangs on it. */
@@ -89,7 +88,9 @@ function ensureIfb(rt: Rtnetlink, link: Link): Link {
     );
   }
   if (!ifb) {
-    rt.links.add({ name, kind: "ifb", numTxQueues: 1, numRxQueues: 1 });
+    withModule("ifb", "ifb device", () =>
+      rt.links.add({ name, kind: "ifb", numTxQueues: 1, numRxQueues: 1 }),
+    );
     ifb = rt.links.get(name);
   }
   if (!ifb.up || ifb.mtu < link.mtu) {

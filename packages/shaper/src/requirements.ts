@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { mirred, Rtnetlink } from "@weir/netlink";
 import { hasCapability, isBpffs, kernelVersion, NetworkNamespace, raiseMemlockLimit } from "@weir/syscall";
+import { moduleRemedy } from "./kernel-module.js";
 import { hasAtomics, hasTypedTimestamps, loadProgram } from "./program-loader.js";
 import type { ShaperOptions } from "./shaper.js";
 
@@ -116,7 +117,14 @@ function networking(): Requirement[] {
     ),
     module("act_mirred", "the action that sends it there", () => {
       const to = rt.links.find("weir")?.index ?? index;
-      rt.filters.add({ ...place, kind: "matchall", priority: 3, options: { actions: [mirred({ to })] } });
+      rt.filters.add({
+        index,
+        parent: "ingress",
+        kind: "u32",
+        protocol: "ip",
+        priority: 3,
+        options: { actions: [mirred({ to })] },
+      });
     }),
   ];
 }
@@ -152,10 +160,6 @@ function comforts(): Requirement[] {
       "missing: under an ingress limit, programs that ask for receive timestamps (ping, NTP) get wrong ones",
     ),
   ];
-}
-
-function moduleRemedy(name: string): string {
-  return `modprobe ${name}; where there is no such module, use a kernel that has it (Debian's generic kernels do, its cloud kernels may not).`;
 }
 
 function tried(name: string, what: string, work: () => void, remedy: string): Requirement {
