@@ -13,11 +13,12 @@ const test = (process.env.WEIR_KERNEL ?? "6.1") === "6.1" ? needs("sch_fq", "ifb
 const ID = "crash/eth0";
 const child = fileURLToPath(new URL("./testing/crash-child.js", import.meta.url));
 const limits: Limits = { egress: { bitsPerSecond: 5_000_000n }, ingress: { bitsPerSecond: 5_000_000n } };
+type Operation = "apply" | "change" | "remove";
 /** More than any operation takes; each test ends at the first number that the operation survives. */
 const MOST_STEPS = 60;
 
 /** Runs an operation in a process that dies before its n-th step. @returns whether it died */
-function dies(lab: Lab, operation: "apply" | "remove", step: number): boolean {
+function dies(lab: Lab, operation: Operation, step: number): boolean {
   const { bpffs, stateDirectory } = lab.options;
   const args = [child, bpffs, stateDirectory, lab.netns, operation, String(step)];
   const { status, signal, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
@@ -27,7 +28,7 @@ function dies(lab: Lab, operation: "apply" | "remove", step: number): boolean {
 }
 
 /** Kills an operation at each of its steps, and lets another one find what is left. */
-function atEachStep(operation: "apply" | "remove"): void {
+function atEachStep(operation: Operation): void {
   using lab = new Lab();
   const pristine = lab.snapshot();
   using shaper = Shaper.open(lab.options);
@@ -37,7 +38,7 @@ function atEachStep(operation: "apply" | "remove"): void {
   assert.equal(lab.snapshot(), pristine);
   for (let step = 1; ; step++) {
     assert.ok(step < MOST_STEPS, "the operation never ended");
-    if (operation === "remove") apply();
+    if (operation !== "apply") apply();
     const died = dies(lab, operation, step);
     whatComesNext[step % whatComesNext.length]!(lab, shaper, pristine);
     shaper.remove(ID);
@@ -68,7 +69,7 @@ const whatComesNext: ((lab: Lab, shaper: Shaper, pristine: unknown) => void)[] =
   },
 ];
 
-for (const operation of ["apply", "remove"] as const) {
+for (const operation of ["apply", "change", "remove"] as const) {
   test(`whatever step of ${operation} a process is killed at, the next operation puts it right`, () => {
     atEachStep(operation);
   });

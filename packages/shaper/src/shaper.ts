@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Link, Rtnetlink } from "@weir/netlink";
-import { FileLock, NetworkNamespace, SystemError } from "@weir/syscall";
+import { FileLock, SystemError } from "@weir/syscall";
 import { type Attachment, validateAttachment, validateId } from "./attachment.js";
 import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./datapath.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
@@ -9,6 +9,7 @@ import { ShaperError } from "./errors.js";
 import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
 import { type Direction, directions, horizonNs, type Limit, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
+import { deviceExists, findDevice, identityOf, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
 import { type AttachmentRecord, RecordStore } from "./records.js";
 
@@ -100,8 +101,10 @@ export class Shaper implements Disposable {
     const identity = identityOf(namespace);
 
     let known = this.#records.read(attachment.id);
-    if (known && (known.namespace !== identity || known.ifindex !== link.index)) {
-      // The id was used for another device before, of which something may be left.
+    const isAnother = known && (known.namespace !== identity || known.ifindex !== link.index);
+    // The id was used for another device before, of which something may be left; or a removal was cut short, which may
+    // have given the map entries back already.
+    if (known && (isAnother || known.state === "removing")) {
       this.#takeAway(known);
       known = undefined;
     }
@@ -162,41 +165,37 @@ export class Shaper implements Disposable {
   }
 
   /**
-   * Removes what belongs to nobody: attachments whose namespace or device is gone, or which are not among the valid
-   * ones; operations that were cut short; map entries without a record; damaged records. It goes on past errors.
+   * Finishes changes that were cut short, and removes what belongs to nobody: attachments whose namespace or device is
+   * gone, which are not among the valid ones, or which were never finished; map entries without a record; damaged
+   * records. It goes on past errors.
    * @param valid ids to keep; undefined keeps every one whose device is there
    */
   gc(valid?: ReadonlySet<string>): GcReport {
     const report: GcReport = { removed: [], problems: [] };
-    const attempt = (id: string, work: () => void) => {
+    const carefully = (id: string, work: () => void): boolean => {
       try {
         work();
-        report.removed.push(id);
+        return true;
       } catch (error) {
         report.problems.push({ id, message: (error as Error).message });
+        return false;
       }
+    };
+    const remove = (id: string, work: () => void) => {
+      if (carefully(id, work)) report.removed.push(id);
     };
     if (!this.#records.present() && !this.#existingDatapath()) return report;
     using _lock = this.#lock();
     const { records, damaged } = this.#records.readAll();
-    const kept: AttachmentRecord[] = [];
     for (const record of records) {
-      const stale =
-        (valid && !valid.has(record.id)) || record.state === "applying" || record.state === "removing";
-      if (stale || !deviceExists(record)) attempt(record.id, () => this.#takeAway(record));
-      else kept.push(record);
+      const { id, state } = record;
+      const unwanted = (valid && !valid.has(id)) || state === "applying" || state === "removing";
+      if (unwanted || !deviceExists(record)) remove(id, () => this.#takeAway(record));
+      else if (state === "changing") carefully(id, () => this.#finish(record));
     }
-    for (const { file } of damaged) attempt(file, () => this.#records.removeFile(file));
-    for (const file of this.#records.leftovers()) attempt(file, () => this.#records.removeFile(file));
-    const datapath = this.#existingDatapath();
-    if (datapath) {
-      const owned = new Set(
-        kept.flatMap(({ slot }) => directions.map((direction) => entryOf(slot, direction))),
-      );
-      for (const entry of datapath.takenEntries()) {
-        if (!owned.has(entry)) attempt(`map entry ${entry}`, () => datapath.free(entry));
-      }
-    }
+    for (const { file } of damaged) remove(file, () => this.#records.removeFile(file));
+    for (const file of this.#records.leftovers()) remove(file, () => this.#records.removeFile(file));
+    this.#freeEntries((entry, free) => remove(`map entry ${entry}`, free));
     return report;
   }
 
@@ -240,7 +239,7 @@ export class Shaper implements Disposable {
     for (const direction of directions) datapath.take(entryOf(slot, direction), owner);
     try {
       this.#records.write(record);
-      this.#enforce(rt, link, datapath, record, limits);
+      this.#enforce(rt, link, datapath, record);
       this.#records.write({ ...record, state: "active" });
     } catch (error) {
       undo(error, () => this.#takeAway(record));
@@ -265,38 +264,52 @@ export class Shaper implements Disposable {
     const record: AttachmentRecord = { ...known, ...attachment, found, limits, state: "changing" };
     try {
       this.#records.write(record);
-      this.#enforce(rt, link, datapath, record, known.limits);
+      this.#enforce(rt, link, datapath, record);
       this.#records.write({ ...record, state: "active" });
     } catch (error) {
       undo(error, () => {
-        this.#enforce(rt, link, datapath, known, limits);
+        this.#enforce(rt, link, datapath, known);
         this.#records.write(known);
       });
       throw error;
     }
   }
 
-  /** Makes the kernel hold a record's limits, whatever it holds of them already. */
-  #enforce(rt: Rtnetlink, link: Link, datapath: Datapath, record: AttachmentRecord, before: Limits): void {
+  /** Makes the kernel hold a record's limits and no others, whatever it holds already. */
+  #enforce(rt: Rtnetlink, link: Link, datapath: Datapath, record: AttachmentRecord): void {
     const { slot, limits, found, id } = record;
     const owner = ownerOf(id);
     for (const direction of directions) datapath.setLimit(entryOf(slot, direction), limits[direction], owner);
     const egress = entryOf(slot, "egress");
     const ingress = entryOf(slot, "ingress");
-    if (limits.egress) {
-      if (needsWork(checkEgress(rt, link, datapath.program, egress))) {
-        stampEgress(rt, link, datapath.program, egress);
-      }
-    } else if (before.egress) {
+    if (!limits.egress) {
       unstampEgress(rt, link.index, egress, found.root);
+    } else if (needsWork(checkEgress(rt, link, datapath.program, egress))) {
+      stampEgress(rt, link, datapath.program, egress);
     }
-    if (limits.ingress) {
-      if (needsWork(checkIngress(rt, link, datapath.program, ingress))) {
-        stampIngress(rt, link, datapath.program, ingress);
-      }
-    } else if (before.ingress) {
+    if (!limits.ingress) {
       unstampIngress(rt, link.index);
+    } else if (needsWork(checkIngress(rt, link, datapath.program, ingress))) {
+      stampIngress(rt, link, datapath.program, ingress);
     }
+  }
+
+  /** Finishes a change that was cut short; called with the lock held. */
+  #finish(record: AttachmentRecord): void {
+    using namespace = openNamespace(record.netns);
+    using rt = Rtnetlink.open({ netns: namespace });
+    this.#enforce(rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
+    this.#records.write({ ...record, state: "active" });
+  }
+
+  /** Frees the map entries that no record speaks of; called with the lock held. */
+  #freeEntries(each: (entry: number, free: () => void) => void): void {
+    const datapath = this.#existingDatapath();
+    if (!datapath) return;
+    const slots = this.list().map(({ slot }) => slot);
+    const owned = new Set(slots.flatMap((slot) => directions.map((direction) => entryOf(slot, direction))));
+    for (const entry of datapath.takenEntries())
+      if (!owned.has(entry)) each(entry, () => datapath.free(entry));
   }
 
   /** Removes an attachment from the kernel and then its record; called with the lock held. */
@@ -438,71 +451,6 @@ export class Shaper implements Disposable {
     }
     return datapath;
   }
-}
-
-function openNamespace(path: string): NetworkNamespace {
-  try {
-    return NetworkNamespace.open(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EPERM" || code === "EACCES") {
-      throw new ShaperError("NOT_PERMITTED", `may not enter the network namespace ${path}`, {
-        remedy: "Run as root (it takes CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF).",
-        cause: error,
-      });
-    }
-    const what =
-      code === "ENOENT" || code === "ENOTDIR"
-        ? "there is no network namespace at"
-        : "this is no network namespace:";
-    throw new ShaperError("NETNS_MISSING", `${what} ${path}`, {
-      remedy: "Was the pod deleted, or the path mistyped? `ip netns` lists the named ones.",
-      cause: error,
-    });
-  }
-}
-
-/** The record's namespace, or undefined where it is gone or its path names another one now. */
-function reopenNamespace(record: AttachmentRecord): NetworkNamespace | undefined {
-  let namespace: NetworkNamespace;
-  try {
-    namespace = NetworkNamespace.open(record.netns);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EINVAL") return undefined;
-    throw error;
-  }
-  if (identityOf(namespace) === record.namespace) return namespace;
-  namespace.close();
-  return undefined;
-}
-
-function identityOf({ identity }: NetworkNamespace): string {
-  return `${identity.device}:${identity.inode}`;
-}
-
-function deviceExists(record: AttachmentRecord): boolean {
-  const namespace = reopenNamespace(record);
-  if (!namespace) return false;
-  using _namespace = namespace;
-  using rt = Rtnetlink.open({ netns: namespace });
-  return rt.links.find(record.ifindex) !== undefined;
-}
-
-function findDevice(rt: Rtnetlink, { device, netns }: Attachment): Link {
-  const link = rt.links.find(device);
-  if (!link) {
-    const names = [...rt.links.dump({ skipStats: true })].map(({ name }) => name);
-    throw new ShaperError("DEVICE_MISSING", `there is no device ${device} in ${netns}`, {
-      remedy: `It has ${names.join(", ")}.`,
-    });
-  }
-  if (!link.up) {
-    throw new ShaperError("DEVICE_DOWN", `the device ${device} in ${netns} is down`, {
-      remedy: `Switch it on first: ip -n NAME link set ${device} up`,
-    });
-  }
-  return link;
 }
 
 /** Whether nothing is left on a clsact qdisc that weir made. */

@@ -36,5 +36,7 @@ for (const [prototype, names] of [
 
 const limits: Limits = { egress: { bitsPerSecond: 5_000_000n }, ingress: { bitsPerSecond: 5_000_000n } };
 using shaper = Shaper.open({ bpffs, stateDirectory });
-if (operation === "apply") shaper.apply({ id: "crash/eth0", netns, device: "eth0" }, limits);
+const attachment = { id: "crash/eth0", netns, device: "eth0" };
+if (operation === "apply") shaper.apply(attachment, limits);
+else if (operation === "change") shaper.apply(attachment, { ingress: { bitsPerSecond: 7_000_000n } });
 else shaper.remove("crash/eth0");
