@@ -3,21 +3,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { main, prepareCheckout, requireDebianPackages, requireRoot, run, SetupError } from "./setup.mjs";
+import { main, prepareCheckout, requireRoot, requireVmPackages, run, SetupError } from "./setup.mjs";
 
 const USAGE = `Usage: npm run bench [-- [add] [shaping] [OPTIONS]]
 
   --kernel VERSION  under this kernel (default 5.10, 6.1 and 6.12); may be given again
   --here            run "add" on this machine's own kernel`;
 
-const packages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
-
 await main(async (args) => {
   const { names, kernels, here } = parse(args);
   requireRoot("The benchmarks make network namespaces and boot kernels; they");
   await prepareCheckout();
-  const { requiredPackages } = await import("../test/vm/dist/index.js");
-  await requireDebianPackages([...new Set([...requiredPackages, ...packages])]);
+  await requireVmPackages();
   let failures = 0;
   if (names.includes("add")) {
     const script = [process.execPath, "test/bench/dist/add.js"];

@@ -6,8 +6,8 @@ import {
   folder,
   main,
   prepareCheckout,
-  requireDebianPackages,
   requireRoot,
+  requireVmPackages,
   root,
   run,
   SetupError,
@@ -22,8 +22,6 @@ const USAGE = `Usage: npm run demo [-- OPTIONS]
 
 It writes demo/report.svg and demo/report.json.`;
 
-const packages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
-
 await main(async (args) => {
   const options = parse(args);
   if (options.help) {
@@ -34,13 +32,13 @@ await main(async (args) => {
   await prepareCheckout();
   const { parseQuantity, validateLimits } = await import("../packages/shaper/dist/index.js");
   const limit = readLimit(options.limit, parseQuantity, validateLimits);
-  const { KERNELS, requiredPackages } = await import("../test/vm/dist/index.js");
+  const { KERNELS } = await import("../test/vm/dist/index.js");
   if (!KERNELS.some(({ name, suite }) => [name, suite].includes(options.kernel))) {
     throw new SetupError(
       `There is no kernel "${options.kernel}": ${KERNELS.map(({ name }) => name).join(", ")}.`,
     );
   }
-  await requireDebianPackages([...new Set([...requiredPackages, ...packages])]);
+  await requireVmPackages();
 
   const output = folder("demo");
   const report = join(output, "report.json");

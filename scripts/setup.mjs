@@ -9,6 +9,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const PNPM = "pnpm@12.21.0";
 
+/** Debian packages that whole pods take: the CNI plugins beside weir, and what measures and looks at them. */
+const podPackages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
+
 /** An error whose message is all that the user needs. */
 export class SetupError extends Error {}
 
@@ -116,6 +119,12 @@ export async function requireDebianPackages(names) {
     await quietly("apt-get", ["update"], { env });
     return install();
   });
+}
+
+/** What the kernel VM and the pods in it need. @param more Debian packages beside those */
+export async function requireVmPackages(...more) {
+  const { requiredPackages } = await import("../test/vm/dist/index.js");
+  await requireDebianPackages([...new Set([...requiredPackages, ...podPackages, ...more])]);
 }
 
 function isInstalled(name) {
