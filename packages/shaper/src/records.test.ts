@@ -19,7 +19,7 @@ const record: AttachmentRecord = {
   limits: { egress: { bitsPerSecond: 2n ** 60n, burstBits: 5n } },
   state: "active",
   found: { clsact: false, root: { kind: "fq_codel", handle: 0x8001_0000, options: "AAEC" } },
-  createdAt: "2026-01-01T00:00:00.000Z",
+  createdAtMs: 1_767_225_600_000,
 };
 
 test("a record reads back as it was written, 64-bit numbers included", () => {

@@ -34,8 +34,8 @@ export interface AttachmentRecord extends Attachment {
     /** Its root qdisc, where it was not the kernel's default. */
     root?: FoundQdisc;
   };
-  /** When it was first applied, ISO 8601. */
-  createdAt: string;
+  /** When it was first applied, in milliseconds since 1970: a Date's text would cost each ADD a look at time zones. */
+  createdAtMs: number;
 }
 
 const VERSION = 1;
@@ -155,10 +155,10 @@ function decode(value: unknown): AttachmentRecord {
   const fields = value as Record<string, unknown> & { version?: number };
   if (fields?.version !== VERSION) throw new Error(`its version is ${fields?.version}, not ${VERSION}`);
   const { version: _, ...record } = fields as unknown as AttachmentRecord & { version: number };
-  for (const name of ["id", "netns", "device", "namespace", "state", "createdAt"] as const) {
+  for (const name of ["id", "netns", "device", "namespace", "state"] as const) {
     if (typeof record[name] !== "string") throw new Error(`its field ${name} is missing`);
   }
-  for (const name of ["ifindex", "slot"] as const) {
+  for (const name of ["ifindex", "slot", "createdAtMs"] as const) {
     if (!Number.isInteger(record[name])) throw new Error(`its field ${name} is missing`);
   }
   if (typeof record.found?.clsact !== "boolean") throw new Error("its field found is missing");

@@ -232,7 +232,7 @@ export class Shaper implements Disposable {
       limits,
       state: "applying",
       found,
-      createdAt: new Date().toISOString(),
+      createdAtMs: Date.now(),
     };
     // The entries are taken before the record is written: a crash in between leaves an entry that gc frees, where the
     // other order could give one slot to two attachments.

@@ -45,6 +45,14 @@ interface Entry {
   readonly typeFlags: number;
 }
 
+/** What decoding and encoding look up. */
+interface Tables {
+  readonly byId: (Entry | undefined)[];
+  readonly byName: Map<string, Entry>;
+  /** Whether a codec among them looks at its surroundings. */
+  readonly scoped: boolean;
+}
+
 /** A set of attributes: the declaration that gives their decoder, their encoder and their static types. */
 export class AttributeSet<const D extends Declarations>
   implements Codec<AttributesOf<D>, AttributesInput<D>>
@@ -52,26 +60,18 @@ export class AttributeSet<const D extends Declarations>
   readonly nests = true;
   /** What was declared. */
   readonly declarations: D;
-  readonly #byId: (Entry | undefined)[] = [];
-  readonly #byName = new Map<string, Entry>();
-  readonly #scoped: boolean;
+  #tables: Tables | undefined;
 
   constructor(declarations: D) {
     this.declarations = declarations;
-    for (const [name, [id, , codec]] of Object.entries(declarations)) {
-      const entry = { id, name, codec, typeFlags: codec.typeFlags ?? 0 };
-      this.#byId[id] = entry;
-      this.#byName.set(name, entry);
-    }
-    for (let id = 0; id < this.#byId.length; id++) this.#byId[id] ??= undefined;
-    this.#scoped = [...this.#byName.values()].some((entry) => entry.codec.nests);
   }
 
   decode(input: Input, start: number, end: number, outer?: Scope): AttributesOf<D> | undefined {
     const values: Record<string, unknown> = {};
     const depth = (outer?.depth ?? 0) + 1;
     if (depth > MAX_DEPTH) return undefined;
-    const scope: Scope | undefined = this.#scoped ? { values, parent: outer, depth } : undefined;
+    const { byId, scoped } = this.#lookUp();
+    const scope: Scope | undefined = scoped ? { values, parent: outer, depth } : undefined;
     const { view } = input;
     let postponed: { entry: Entry; type: number; from: number; to: number; position: number }[] | undefined;
     let at = start;
@@ -82,7 +82,7 @@ export class AttributeSet<const D extends Declarations>
       const from = at + HEADER;
       const to = at + length;
       if (length < HEADER || to > end) throw this.#malformed(length, type, at, end);
-      const entry = this.#byId[type & NLA_TYPE_MASK];
+      const entry = byId[type & NLA_TYPE_MASK];
       if (entry === undefined) {
         keep(values, { type, bytes: input.bytes.slice(from, to), position });
       } else if (entry.codec instanceof SubMessage && !entry.codec.ready(values, outer)) {
@@ -122,7 +122,7 @@ export class AttributeSet<const D extends Declarations>
     for (const name of Object.keys(values)) {
       const one = values[name];
       if (one === undefined || name === "unknown") continue;
-      const entry = this.#byName.get(name);
+      const entry = this.#lookUp().byName.get(name);
       if (!entry) throw new NetlinkEncodeError(`there is no attribute "${name}"`);
       const quirk = odd && Object.hasOwn(odd, name) && odd[name]?.value === one ? odd[name] : undefined;
       const type = quirk?.type ?? entry.id | entry.typeFlags;
@@ -147,7 +147,7 @@ export class AttributeSet<const D extends Declarations>
     const scope = this.#scopeOf(input, start, end, outer);
     for (const { at, from, to, type } of walk(input, start, end)) {
       if (offset < at || offset >= to) continue;
-      const entry = this.#byId[type & NLA_TYPE_MASK];
+      const entry = this.#lookUp().byId[type & NLA_TYPE_MASK];
       if (!entry) return [`#${type & NLA_TYPE_MASK}`];
       const below = offset < from ? [] : (entry.codec.locate?.(input, from, to, offset, scope) ?? []);
       return [entry.name, ...below];
@@ -163,11 +163,11 @@ export class AttributeSet<const D extends Declarations>
     type: number,
     outer?: Scope,
   ): string[] | undefined {
-    if (nest === start) return [this.#byId[type & NLA_TYPE_MASK]?.name ?? `#${type}`];
+    if (nest === start) return [this.#lookUp().byId[type & NLA_TYPE_MASK]?.name ?? `#${type}`];
     const scope = this.#scopeOf(input, start, end, outer);
     for (const { at, from, to, type: inner } of walk(input, start, end)) {
       if (nest < at || nest >= Math.max(to, from + 1)) continue;
-      const entry = this.#byId[inner & NLA_TYPE_MASK];
+      const entry = this.#lookUp().byId[inner & NLA_TYPE_MASK];
       if (!entry) return [`#${inner & NLA_TYPE_MASK}`, `#${type}`];
       // The kernel points at the nest's own header; its payload is where our search goes on.
       const below = entry.codec.nameWithin?.(input, from, to, nest === at ? from : nest, type, scope);
@@ -186,8 +186,24 @@ export class AttributeSet<const D extends Declarations>
     return { values, parent: outer, depth: (outer?.depth ?? 0) + 1 };
   }
 
+  /** Made at the first use: a process uses few of the many sets that it declares. */
+  #lookUp(): Tables {
+    if (this.#tables) return this.#tables;
+    const byId: (Entry | undefined)[] = [];
+    const byName = new Map<string, Entry>();
+    for (const [name, [id, , codec]] of Object.entries(this.declarations)) {
+      const entry = { id, name, codec, typeFlags: codec.typeFlags ?? 0 };
+      byId[id] = entry;
+      byName.set(name, entry);
+    }
+    // An array without holes is quicker to read.
+    for (let id = 0; id < byId.length; id++) byId[id] ??= undefined;
+    this.#tables = { byId, byName, scoped: [...byName.values()].some((entry) => entry.codec.nests) };
+    return this.#tables;
+  }
+
   #malformed(length: number, type: number, at: number, end: number): NetlinkDecodeError {
-    const name = this.#byId[type & NLA_TYPE_MASK]?.name ?? `#${type & NLA_TYPE_MASK}`;
+    const name = this.#lookUp().byId[type & NLA_TYPE_MASK]?.name ?? `#${type & NLA_TYPE_MASK}`;
     return new NetlinkDecodeError(
       length < HEADER
         ? `attribute ${name} claims a length of ${length}`
