@@ -190,7 +190,7 @@ export class Datapath implements Disposable {
       ["clocks", this.#clocks],
       ["counters", this.#counters],
     ] as const) {
-      const { valueSize, maxEntries } = map.info;
+      const { valueSize, maxEntries } = map;
       if (valueSize === expected[name] && maxEntries === MAX_ENTRIES) continue;
       this.close();
       throw new ShaperError(

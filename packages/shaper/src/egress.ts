@@ -40,10 +40,14 @@ export function findClsact(rt: Rtnetlink, link: Link): boolean {
   return qdisc !== undefined;
 }
 
-/** Adds a clsact qdisc where there is none. */
+/** Adds a clsact qdisc where there is none. @throws ShaperError CONFLICT where an ingress qdisc is in its place */
 export function ensureClsact(rt: Rtnetlink, link: Link): void {
-  if (findClsact(rt, link)) return;
-  withModule("sch_ingress", "clsact qdisc", () => rt.qdiscs.add({ index: link.index, kind: "clsact" }));
+  try {
+    withModule("sch_ingress", "clsact qdisc", () => rt.qdiscs.add({ index: link.index, kind: "clsact" }));
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EEXIST") throw error;
+    findClsact(rt, link);
+  }
 }
 
 /**

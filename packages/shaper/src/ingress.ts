@@ -93,16 +93,11 @@ function ensureIfb(rt: Rtnetlink, link: Link): Link {
     );
     ifb = rt.links.get(name);
   }
-  if (!ifb.up || ifb.mtu < link.mtu) {
-    // Without "none" the device would get an IPv6 address and announce itself.
-    rt.links.set(ifb.index, { addrGenMode: "none" });
-    rt.links.set(ifb.index, {
-      up: true,
-      mtu: Math.max(ifb.mtu, link.mtu),
-      alias: `weir: ingress of ${link.name}`,
-    });
-    ifb = rt.links.get(name);
-  }
+  if (ifb.up && ifb.mtu >= link.mtu) return ifb;
+  // Without "none" the device would get an IPv6 address and announce itself.
+  rt.links.set(ifb.index, { addrGenMode: "none" });
+  const mtu = Math.max(ifb.mtu, link.mtu);
+  rt.links.set(ifb.index, { up: true, mtu, alias: `weir: ingress of ${link.name}` });
   return ifb;
 }
 

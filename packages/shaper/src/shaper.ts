@@ -282,15 +282,21 @@ export class Shaper implements Disposable {
     for (const direction of directions) datapath.setLimit(entryOf(slot, direction), limits[direction], owner);
     const egress = entryOf(slot, "egress");
     const ingress = entryOf(slot, "ingress");
-    if (!limits.egress) {
+    // Of a new attachment nothing is there yet, which saves each ADD a look.
+    const isNew = record.state === "applying";
+    if (limits.egress) {
+      if (isNew || needsWork(checkEgress(rt, link, datapath.program, egress))) {
+        stampEgress(rt, link, datapath.program, egress);
+      }
+    } else if (!isNew) {
       unstampEgress(rt, link.index, egress, found.root);
-    } else if (needsWork(checkEgress(rt, link, datapath.program, egress))) {
-      stampEgress(rt, link, datapath.program, egress);
     }
-    if (!limits.ingress) {
+    if (limits.ingress) {
+      if (isNew || needsWork(checkIngress(rt, link, datapath.program, ingress))) {
+        stampIngress(rt, link, datapath.program, ingress);
+      }
+    } else if (!isNew) {
       unstampIngress(rt, link.index);
-    } else if (needsWork(checkIngress(rt, link, datapath.program, ingress))) {
-      stampIngress(rt, link, datapath.program, ingress);
     }
   }
 
