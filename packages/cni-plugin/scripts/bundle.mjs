@@ -201,6 +201,7 @@ async function bundle(entry, plugins) {
     supported: { "dynamic-import": false },
     minifySyntax: true,
     minifyWhitespace: true,
+    minifyIdentifiers: true,
     legalComments: "none",
     // A CJS file has no import.meta; what lies beside a module could not be found from inside a bundle anyway.
     logOverride: { "empty-import-meta": "error" },

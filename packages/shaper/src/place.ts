@@ -10,12 +10,7 @@ export function openNamespace(path: string): NetworkNamespace {
     return NetworkNamespace.open(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EPERM" || code === "EACCES") {
-      throw new ShaperError("NOT_PERMITTED", `may not enter the network namespace ${path}`, {
-        remedy: "Run as root (it takes CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF).",
-        cause: error,
-      });
-    }
+    if (code === "EPERM" || code === "EACCES") throw notPermitted(path, error);
     const what =
       code === "ENOENT" || code === "ENOTDIR"
         ? "there is no network namespace at"
@@ -25,6 +20,23 @@ export function openNamespace(path: string): NetworkNamespace {
       cause: error,
     });
   }
+}
+
+/** Opens a socket inside a pod's namespace. @throws ShaperError NOT_PERMITTED */
+export function openInside(namespace: NetworkNamespace): Rtnetlink {
+  try {
+    return Rtnetlink.open({ netns: namespace });
+  } catch (error) {
+    if ((error as { code?: string }).code === "EPERM") throw notPermitted(namespace.path, error);
+    throw error;
+  }
+}
+
+function notPermitted(path: string, cause: unknown): ShaperError {
+  return new ShaperError("NOT_PERMITTED", `may not enter the network namespace ${path}`, {
+    remedy: "Run as root (it takes CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_BPF).",
+    cause,
+  });
 }
 
 /** A record's namespace, or undefined where it is gone or its path names another one now. */
@@ -52,7 +64,7 @@ export function deviceExists(record: AttachmentRecord): boolean {
   const namespace = reopenNamespace(record);
   if (!namespace) return false;
   using _namespace = namespace;
-  using rt = Rtnetlink.open({ netns: namespace });
+  using rt = openInside(namespace);
   return rt.links.find(record.ifindex) !== undefined;
 }
 

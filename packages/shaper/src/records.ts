@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
 import { ShaperError } from "./errors.js";
@@ -101,12 +110,16 @@ export class RecordStore {
 
   /** Removes a record; nothing happens where there is none. */
   remove(id: string): void {
-    rmSync(join(this.#folder, fileName(id)), { force: true });
+    this.removeFile(join(this.#folder, fileName(id)));
   }
 
-  /** Removes what a crash in the middle of {@link write} left, and a damaged file that a collection decided on. */
+  /** Removes a file of the store, such as a damaged one; nothing happens where it is gone. */
   removeFile(path: string): void {
-    rmSync(path, { force: true });
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
   }
 
   /** Temporary files that a crash left behind. */

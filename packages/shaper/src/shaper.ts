@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Link, Rtnetlink } from "@weir/netlink";
+import type { Link, Rtnetlink } from "@weir/netlink";
 import { FileLock, SystemError } from "@weir/syscall";
 import { type Attachment, validateAttachment, validateId } from "./attachment.js";
 import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./datapath.js";
@@ -9,7 +9,7 @@ import { ShaperError } from "./errors.js";
 import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
 import { type Direction, directions, horizonNs, type Limit, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
-import { deviceExists, findDevice, identityOf, openNamespace, reopenNamespace } from "./place.js";
+import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
 import { type AttachmentRecord, RecordStore } from "./records.js";
 
@@ -96,7 +96,7 @@ export class Shaper implements Disposable {
     requireBpffs(this.#bpffs);
     using _lock = this.#lock();
     using namespace = openNamespace(attachment.netns);
-    using rt = Rtnetlink.open({ netns: namespace });
+    using rt = openInside(namespace);
     const link = findDevice(rt, attachment);
     const identity = identityOf(namespace);
 
@@ -303,7 +303,7 @@ export class Shaper implements Disposable {
   /** Finishes a change that was cut short; called with the lock held. */
   #finish(record: AttachmentRecord): void {
     using namespace = openNamespace(record.netns);
-    using rt = Rtnetlink.open({ netns: namespace });
+    using rt = openInside(namespace);
     this.#enforce(rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
     this.#records.write({ ...record, state: "active" });
   }
@@ -326,7 +326,7 @@ export class Shaper implements Disposable {
     const namespace = reopenNamespace(record);
     if (namespace) {
       using _namespace = namespace;
-      using rt = Rtnetlink.open({ netns: namespace });
+      using rt = openInside(namespace);
       removeIfb(rt, record.ifindex);
       const link = rt.links.find(record.ifindex);
       if (link) {
@@ -378,7 +378,7 @@ export class Shaper implements Disposable {
       return [{ code: "NETNS_MISSING", message, ...gone }];
     }
     using _namespace = namespace;
-    using rt = Rtnetlink.open({ netns: namespace });
+    using rt = openInside(namespace);
     const link = rt.links.find(record.ifindex);
     if (!link) {
       return [

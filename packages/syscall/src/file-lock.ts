@@ -8,8 +8,6 @@ const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
 /** An advisory lock on a file (flock(2)), which the kernel releases when its holder dies, however it dies. */
 export class FileLock implements Disposable {
   readonly #fd: Fd;
@@ -45,7 +43,7 @@ export class FileLock implements Disposable {
           hint: "Another process holds it; `fuser` on the file names it.",
         });
       }
-      Atomics.wait(sleeper, 0, 0, pause);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
     }
   }
 

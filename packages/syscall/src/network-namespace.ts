@@ -1,12 +1,15 @@
 import { createHook } from "node:async_hooks";
 import { closeSync, fstatSync, lstatSync, mkdirSync, openSync, rmSync, stat, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { errno } from "./errno.js";
 import { SystemError } from "./errors.js";
 import { Fd } from "./fd.js";
 import { check, lastErrno, libc } from "./libc.js";
 import { MountFlag, mount, unmount } from "./mount.js";
 
 const CLONE_NEWNET = 0x4000_0000;
+/** include/uapi/linux/nsfs.h: what kind of namespace a descriptor is of, as a CLONE_NEW flag. */
+const NS_GET_NSTYPE = 0xb703;
 const OWN_NAMESPACE = "/proc/thread-self/ns/net";
 
 /**
@@ -63,14 +66,15 @@ export class NetworkNamespace implements Disposable {
     const path =
       typeof pathOrPid === "number" || /^\d+$/.test(pathOrPid) ? `/proc/${pathOrPid}/ns/net` : pathOrPid;
     const namespace = new NetworkNamespace(path);
-    try {
-      // Only setns itself can tell a namespace from another file; a window that does nothing asks it.
-      namespace.run(() => undefined);
-    } catch (error) {
-      namespace.close();
-      throw error;
-    }
-    return namespace;
+    // Any other file answers ENOTTY, and another kind of namespace with its own kind.
+    if (libc.ioctl(namespace.fd.number, NS_GET_NSTYPE, null) === CLONE_NEWNET) return namespace;
+    namespace.close();
+    throw new SystemError({
+      errno: errno.EINVAL,
+      syscall: "ioctl(NS_GET_NSTYPE)",
+      action: `use ${path} as a network namespace`,
+      hint: "The path must name a network namespace, such as /run/netns/NAME or /proc/PID/ns/net.",
+    });
   }
 
   /** The namespace that the calling thread is in. */
@@ -189,10 +193,7 @@ function window<T>(syscall: string, action: string, enter: () => number, work: (
 }
 
 function hintFor(number: number): string | undefined {
-  if (number === 1) return "Run as root, or with CAP_SYS_ADMIN.";
-  if (number === 22)
-    return "The path must name a network namespace, such as /run/netns/NAME or /proc/PID/ns/net.";
-  return undefined;
+  return number === errno.EPERM ? "Run as root, or with CAP_SYS_ADMIN." : undefined;
 }
 
 function openError(path: string, error: unknown): unknown {
