@@ -104,9 +104,13 @@ function main(): void {
   console.log("                          ms    over empty    times bandwidth");
   for (const name of times.keys()) {
     const value = median(name);
-    console.log(
-      `${name.padEnd(24)}${value.toFixed(1).padStart(6)}${`+${(value - floor).toFixed(1)}`.padStart(12)}${(value / peer).toFixed(2).padStart(15)}`,
-    );
+    const over = value - floor;
+    const cells = [
+      value.toFixed(1).padStart(6),
+      `${over < 0 ? "" : "+"}${over.toFixed(1)}`.padStart(14),
+      (value / peer).toFixed(2).padStart(19),
+    ];
+    console.log(`${name.padEnd(24)}${cells.join("")}`);
   }
 }
 
