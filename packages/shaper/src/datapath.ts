@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
-import { isBpffs } from "@weir/syscall";
+import { isBpffs, monotonicNow, possibleCpus } from "@weir/syscall";
 import { ShaperError } from "./errors.js";
 import { burstNs, horizonNs, type Limit } from "./limits.js";
 import { loadProgram } from "./program-loader.js";
@@ -112,7 +112,7 @@ export class Datapath implements Disposable {
       ? { bitsPerSecond: limit.bitsPerSecond, horizonNs: horizonNs(limit), burstNs: burstNs(limit), owner }
       : { ...NO_LIMIT, owner };
     this.#writeLimit(entry, values);
-    const now = process.hrtime.bigint();
+    const now = monotonicNow();
     if (this.#clock(entry) > now + values.horizonNs) this.#setClock(entry, now);
   }
 
@@ -120,8 +120,7 @@ export class Datapath implements Disposable {
   take(entry: number, owner: bigint): void {
     this.#writeLimit(entry, { ...NO_LIMIT, owner });
     this.#setClock(entry, 0n);
-    const cpus = this.#counters.raw.get(key(entry))?.length ?? 0;
-    this.#counters.raw.set(key(entry), new Uint8Array(cpus));
+    this.#counters.raw.set(key(entry), new Uint8Array(this.#counters.valueStride * possibleCpus()));
   }
 
   /** Gives an entry back. */

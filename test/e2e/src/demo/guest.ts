@@ -11,6 +11,9 @@ import type { Report, Run } from "./report.js";
 /** How long each test runs, so that all of them take less than a minute. */
 const SECONDS = 6;
 
+/** What a run is before it is measured. */
+type Test = Omit<Run, "wireBitsPerSecond" | "goodputBitsPerSecond" | "retransmits" | "pingMs">;
+
 /** IP and transport headers of one packet: TCP's carries timestamps. */
 const HEADER_BYTES = { tcp: 52, udp: 28 };
 
@@ -36,11 +39,7 @@ async function main(): Promise<void> {
   const servers = await Promise.all(pods.map((pod) => IperfServer.start(pod)));
   const runs: Run[] = [];
   try {
-    const measure = async (
-      from: Pod,
-      to: Pod,
-      run: Omit<Run, "wireBitsPerSecond" | "goodputBitsPerSecond" | "retransmits" | "pingMs">,
-    ) => {
+    const measure = async (from: Pod, to: Pod, run: Test) => {
       process.stderr.write(`- ${run.name} `);
       runs.push(await runTest(from, to, run, limit));
       process.stderr.write("\n");
@@ -103,12 +102,7 @@ async function main(): Promise<void> {
   writeFileSync(output, `${JSON.stringify(report, null, 2)}\n`);
 }
 
-async function runTest(
-  from: Pod,
-  to: Pod,
-  run: Omit<Run, "wireBitsPerSecond" | "goodputBitsPerSecond" | "retransmits" | "pingMs">,
-  limit: number,
-): Promise<Run> {
+async function runTest(from: Pod, to: Pod, run: Test, limit: number): Promise<Run> {
   const { protocol } = run;
   using meter = new WireMeter(to.netns, HEADER_BYTES[protocol]);
   const done = new AbortController();
