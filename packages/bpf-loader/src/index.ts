@@ -9,8 +9,6 @@ export { features } from "./features/probe.js";
 export { BpfLink, type LinkInfo } from "./kernel/link.js";
 export type { LoadOptions } from "./kernel/load.js";
 export { LoadedObject } from "./kernel/loaded-object.js";
-export { BpfMap, type MapCodecs, type MapCreateOptions, type MapInfo } from "./kernel/map.js";
-export { type MapDifference, MapMismatchError } from "./kernel/map-mismatch.js";
 export {
   BpfProgram,
   type ProgramInfo,
@@ -19,9 +17,11 @@ export {
   type TestRunResult,
 } from "./kernel/program.js";
 export type { InfoRecords, ProgramLoadOptions } from "./kernel/program-load.js";
-export type { GetOptions, RawMap, SetOptions } from "./kernel/raw-map.js";
 export { decodeSkbContext, encodeSkbContext, type SkbContext } from "./kernel/skb-context.js";
 export { VerifierError } from "./kernel/verifier-error.js";
+export { BpfMap, type MapCodecs, type MapCreateOptions, type MapInfo } from "./maps/map.js";
+export { type MapDifference, MapMismatchError } from "./maps/map-mismatch.js";
+export type { GetOptions, RawMap, SetOptions } from "./maps/raw-map.js";
 export { type SectionKind, sectionKind } from "./names/sections.js";
 export {
   type AttachType,

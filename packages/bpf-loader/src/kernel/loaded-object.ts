@@ -1,6 +1,6 @@
 import type { BtfValue } from "../btf/codec.js";
+import type { BpfMap } from "../maps/map.js";
 import { BpfObjectError } from "../object/error.js";
-import type { BpfMap } from "./map.js";
 import type { BpfProgram } from "./program.js";
 
 /** An object's programs and maps in the kernel. Disposing it closes all of them; what is pinned or attached lives on. */

@@ -1,10 +1,10 @@
 import { errno, SystemError } from "@weir/syscall";
 import type { Btf } from "../btf/btf.js";
+import { BpfMap, createMap } from "../maps/map.js";
 import type { MapType } from "../names/tables.js";
 import { BpfObjectError } from "../object/error.js";
 import type { MapSpec } from "../object/map-spec.js";
 import type { LoadedBtf } from "./btf-load.js";
-import { BpfMap, createMap } from "./map.js";
 
 /** ENOTSUPP, which the kernel returns although it is not for user space. */
 const ENOTSUPP = 524;

@@ -1,6 +1,6 @@
 import { BpfCommand, errno, type Fd, type Struct, type SystemError, tryBpf } from "@weir/syscall";
-import { mapElement } from "./attributes.js";
-import { bpfError } from "./call.js";
+import { mapElement } from "../kernel/attributes.js";
+import { bpfError } from "../kernel/call.js";
 
 /** How to read an element. */
 export interface GetOptions {

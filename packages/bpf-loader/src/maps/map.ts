@@ -1,13 +1,13 @@
 import { BpfCommand, errno, Fd, possibleCpus, tryBpf } from "@weir/syscall";
 import { type BtfValue, btfCodec, type Codec, indexCodec, rawCodec } from "../btf/codec.js";
+import { descriptor, mapCreate, mapInfo } from "../kernel/attributes.js";
+import { bpfError, callBpf } from "../kernel/call.js";
+import { missingForMap } from "../kernel/explain.js";
+import { readKernelBtf } from "../kernel/kernel-btf.js";
+import { kernelName, objectInfo, openPin, pinObject } from "../kernel/pin.js";
 import { type MapType, mapTypeTable } from "../names/tables.js";
 import type { MapSpec } from "../object/map-spec.js";
-import { descriptor, mapCreate, mapInfo } from "./attributes.js";
-import { bpfError, callBpf } from "./call.js";
-import { missingForMap } from "./explain.js";
-import { readKernelBtf } from "./kernel-btf.js";
 import { type MapDifference, MapMismatchError } from "./map-mismatch.js";
-import { kernelName, objectInfo, openPin, pinObject } from "./pin.js";
 import { type GetOptions, RawMap, type SetOptions } from "./raw-map.js";
 
 /** What the kernel says about a map. */
