@@ -37,7 +37,15 @@ export interface ProgramLoadOptions {
         readonly lines?: InfoRecords | undefined;
       }
     | undefined;
-  /** 1 or 2 ask the verifier for its log even of a program that it accepts. */
+  /** For tracing, LSM, iterators, struct_ops and freplace: the id of the type that it attaches to, a function as a rule. */
+  readonly attachBtfId?: number | undefined;
+  /** Where {@link attachBtfId} belongs if not to the kernel itself: another program, or the BTF of a module. */
+  readonly attachTarget?: Fd | undefined;
+  /** Descriptors that instructions refer to by their place here, such as the BTF of modules whose functions are called. */
+  readonly fdArray?: readonly Fd[] | undefined;
+  /** The device that it is bound to or offloaded to, by index; see BPF_F_XDP_DEV_BOUND_ONLY. */
+  readonly ifindex?: number | undefined;
+  /** 1 or 2 ask the verifier for its log even of a program that it accepts; 4 for its statistics alone. */
   readonly logLevel?: number | undefined;
 }
 
@@ -66,6 +74,10 @@ export function loadProgram(options: ProgramLoadOptions): { fd: Fd; log: string 
     lineInfo: options.btf?.lines?.data ?? null,
     lineInfoRecSize: options.btf?.lines?.recordSize ?? 0,
     lineInfoCnt: options.btf?.lines?.count ?? 0,
+    attachBtfId: options.attachBtfId ?? 0,
+    attachProgFd: options.attachTarget?.number ?? 0,
+    fdArray: options.fdArray?.length ? descriptors(options.fdArray) : null,
+    progIfindex: options.ifindex ?? 0,
   });
   const withLevel = (level: number) => {
     attr.u32(programLoad.offset.logLevel, level);
@@ -120,6 +132,10 @@ function capabilities(type: ProgramType): string[] {
     default:
       return ["CAP_BPF", "CAP_NET_ADMIN"];
   }
+}
+
+function descriptors(fds: readonly Fd[]): Uint8Array {
+  return new Uint8Array(Int32Array.from(fds, (fd) => fd.number).buffer);
 }
 
 // KERNEL_VERSION() keeps the patch level in 8 bits.
