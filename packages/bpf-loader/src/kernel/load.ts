@@ -138,7 +138,7 @@ class Loading implements Disposable {
         flags: spec.flags,
         version: this.#object.version,
         btf: this.#programBtf(linked),
-        logLevel: this.#options.logLevel,
+        logLevel: spec.logLevel ?? this.#options.logLevel,
       }),
     );
   }

@@ -205,7 +205,22 @@ export const MapFlag = {
   MMAPABLE: 1 << 10,
   PRESERVE_ELEMS: 1 << 11,
   INNER_MAP: 1 << 12,
+  LINK: 1 << 13,
+  PATH_FD: 1 << 14,
+  VTYPE_BTF_OBJ_FD: 1 << 15,
+  TOKEN_FD: 1 << 16,
+  SEGV_ON_FAULT: 1 << 17,
+  NO_USER_CONV: 1 << 18,
 } as const;
 
-/** Flags of BPF_PROG_LOAD. */
-export const ProgramFlag = { SLEEPABLE: 1 << 4, XDP_HAS_FRAGS: 1 << 5 } as const;
+/** Flags of BPF_PROG_LOAD (`BPF_F_*`). */
+export const ProgramFlag = {
+  STRICT_ALIGNMENT: 1 << 0,
+  ANY_ALIGNMENT: 1 << 1,
+  TEST_RND_HI32: 1 << 2,
+  TEST_STATE_FREQ: 1 << 3,
+  SLEEPABLE: 1 << 4,
+  XDP_HAS_FRAGS: 1 << 5,
+  XDP_DEV_BOUND_ONLY: 1 << 6,
+  TEST_REG_INVARIANTS: 1 << 7,
+} as const;
