@@ -24,7 +24,8 @@ export interface ProgramLoadOptions {
   readonly instructions: Uint8Array;
   /** Such as "GPL"; many helpers want a program under a GPL-compatible license. */
   readonly license: string;
-  readonly expectedAttachType?: AttachType | undefined;
+  /** By name; for struct_ops the index of the member that it implements. */
+  readonly expectedAttachType?: AttachType | number | undefined;
   /** A sum of {@link ProgramFlag}. */
   readonly flags?: number;
   /** For kprobes on kernels before 5.0; the running kernel's if it is 0. */
@@ -66,7 +67,7 @@ export function loadProgram(options: ProgramLoadOptions): { fd: Fd; log: string 
     kernVersion: options.version || hostVersion(),
     progFlags: options.flags ?? 0,
     progName: name,
-    expectedAttachType: options.expectedAttachType ? attachTypeTable.number(options.expectedAttachType) : 0,
+    expectedAttachType: attachTypeNumber(options.expectedAttachType ?? 0),
     progBtfFd: options.btf?.fd.number ?? 0,
     funcInfo: options.btf?.functions?.data ?? null,
     funcInfoRecSize: options.btf?.functions?.recordSize ?? 0,
@@ -95,6 +96,10 @@ export function loadProgram(options: ProgramLoadOptions): { fd: Fd; log: string 
   if (result < 0 && result !== -errno.EPERM! && !options.logLevel) ({ result, log } = withLevel(1));
   if (result >= 0) return { fd: Fd.adopt(result, `program ${options.name ?? ""}`.trimEnd()), log };
   throw refusal(options, -result, log);
+}
+
+function attachTypeNumber(type: AttachType | number): number {
+  return typeof type === "number" ? type : attachTypeTable.number(type);
 }
 
 function attempt(load: () => number): number {

@@ -62,6 +62,8 @@ const definitions: readonly (readonly [string, ProgramType, (AttachType | undefi
   ["fentry.s+", "tracing", "trace_fentry", ProgramFlag.SLEEPABLE],
   ["fmod_ret.s+", "tracing", "modify_return", ProgramFlag.SLEEPABLE],
   ["fexit.s+", "tracing", "trace_fexit", ProgramFlag.SLEEPABLE],
+  ["fsession+", "tracing", "trace_fsession"],
+  ["fsession.s+", "tracing", "trace_fsession", ProgramFlag.SLEEPABLE],
   ["freplace+", "ext"],
   ["lsm+", "lsm", "lsm_mac"],
   ["lsm.s+", "lsm", "lsm_mac", ProgramFlag.SLEEPABLE],

@@ -35,6 +35,7 @@ const mapTypes = [
   "user_ringbuf",
   "cgrp_storage",
   "arena",
+  "insn_array",
 ] as const;
 
 const programTypes = [
@@ -132,6 +133,7 @@ const attachTypes = [
   "netkit_peer",
   "trace_kprobe_session",
   "trace_uprobe_session",
+  "trace_fsession",
 ] as const;
 
 const linkTypes = [
