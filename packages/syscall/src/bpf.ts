@@ -47,6 +47,16 @@ const names = new Map<number, string>(
   Object.entries(BpfCommand).map(([name, number]) => [number, `BPF_${name}`]),
 );
 
+/** Holds the attribute of the call under way: the kernel gets its address, which by itself holds nothing. */
+const underWay: { attr: Struct | undefined } = { attr: undefined };
+
+function call(command: number, attr: Struct): number {
+  underWay.attr = attr;
+  const result = rawBpf(command, attr.address, attr.bytes.length);
+  underWay.attr = undefined;
+  return result;
+}
+
 /**
  * bpf(2).
  * @param command one of {@link BpfCommand}
@@ -57,7 +67,7 @@ const names = new Map<number, string>(
  * @throws SystemError whose syscall names the command
  */
 export function bpf(command: number, attr: Struct, action: string, hint?: string): number {
-  const result = rawBpf(command, attr.bytes, attr.bytes.length);
+  const result = call(command, attr);
   if (result >= 0) return result;
   const number = lastErrno();
   throw new SystemError({
@@ -70,6 +80,6 @@ export function bpf(command: number, attr: Struct, action: string, hint?: string
 
 /** bpf(2) for hot paths and probes: the result, or a negative error number; a refusal never throws. */
 export function tryBpf(command: number, attr: Struct): number {
-  const result = rawBpf(command, attr.bytes, attr.bytes.length);
+  const result = call(command, attr);
   return result >= 0 ? result : -lastErrno();
 }

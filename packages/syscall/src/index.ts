@@ -1,4 +1,5 @@
 export { BpfCommand, bpf, tryBpf } from "./bpf.js";
+export { Epoll, EpollEvent } from "./epoll.js";
 export { errno, errnoName, errnoText } from "./errno.js";
 export { NotSupportedError, SystemError } from "./errors.js";
 export { Fd } from "./fd.js";
@@ -9,6 +10,7 @@ export { isBpffs, MountFlag, mount, mountBpffs, unmount } from "./mount.js";
 export { NetworkNamespace } from "./network-namespace.js";
 export { perfEventOpen } from "./perf-event.js";
 export { hasCapability, raiseMemlockLimit } from "./process.js";
-export { MessageFlag, type Readiness, type ReceivedMessage, Socket } from "./socket.js";
+export { onReadable, type Readiness } from "./readiness.js";
+export { MessageFlag, type ReceivedMessage, Socket } from "./socket.js";
 export { cString, Struct } from "./struct.js";
-export { type KernelVersion, kernelVersion, monotonicNow, possibleCpus } from "./system.js";
+export { type KernelVersion, kernelVersion, monotonicNow, onlineCpus, possibleCpus } from "./system.js";

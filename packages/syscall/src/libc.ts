@@ -29,6 +29,9 @@ const prototypes = {
   flock: ["int", ["int", "int"]],
   ioctl: ["int", ["int", "ulong", "void *"]],
   setrlimit: ["int", ["int", "void *"]],
+  epoll_create1: ["int", ["int"]],
+  epoll_ctl: ["int", ["int", "int", "int", "void *"]],
+  epoll_wait: ["int", ["int", "void *", "int", "int"]],
 } as const;
 
 type CType = "int" | "long" | "ulong" | "size_t" | "uint32_t" | "intptr_t" | "int64_t" | "void *";
@@ -78,11 +81,14 @@ function numberOf(call: "bpf" | "perfEventOpen"): number {
   return numbers[call];
 }
 
-let bpfCall: ((number: number, command: number, attr: Uint8Array, size: number) => number) | undefined;
+let bpfCall: ((number: number, command: number, attr: number, size: number) => number) | undefined;
 
-/** bpf(2): the raw call, which returns -1 and sets errno on failure. */
-export function rawBpf(command: number, attr: Uint8Array, size: number): number {
-  bpfCall ??= open().func("syscall", "long", ["long", "int", "void *", "uint32_t"]) as never;
+/**
+ * bpf(2): the raw call, which returns -1 and sets errno on failure. It takes the attribute's address: finding the
+ * address of a buffer in every call would make a map lookup a tenth slower.
+ */
+export function rawBpf(command: number, attr: number, size: number): number {
+  bpfCall ??= open().func("syscall", "long", ["long", "int", "intptr_t", "uint32_t"]) as never;
   return bpfCall(bpfNumber(), command, attr, size);
 }
 

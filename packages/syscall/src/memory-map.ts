@@ -28,11 +28,12 @@ export class MemoryMap implements Disposable {
   readonly buffer: ArrayBuffer;
   /** Its length in bytes. */
   readonly length: number;
-  readonly #address: number;
+  /** Where it lies in this process, below 2^53. */
+  readonly address: number;
   #mapped = true;
 
   private constructor(address: number, length: number) {
-    this.#address = address;
+    this.address = address;
     this.length = length;
     this.buffer = memoryAt(address, length);
   }
@@ -44,18 +45,32 @@ export class MemoryMap implements Disposable {
    * @param options.offset where in the file it begins: a multiple of the page size
    * @param options.writable whether stores reach the kernel; a store into a read-only mapping ends the process, so
    *   only ask for a read-only one where nothing will be written
+   * @param options.address where it should lie, for files that only take one place; the kernel may choose another
+   * @param options.hint what to try, given the number of the error
    */
-  static map(fd: Fd, length: number, options: { offset?: number; writable?: boolean } = {}): MemoryMap {
-    const { offset = 0, writable = false } = options;
+  static map(
+    fd: Fd,
+    length: number,
+    options: {
+      offset?: number;
+      writable?: boolean;
+      address?: number;
+      hint?: (errno: number) => string | undefined;
+    } = {},
+  ): MemoryMap {
+    const { offset = 0, writable = false, address: wanted = 0 } = options;
     if (!Number.isSafeInteger(length) || length <= 0) throw new RangeError(`cannot map ${length} bytes`);
     if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`cannot map from offset ${offset}`);
     const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    const address = Number(libc.mmap(0, length, protection, MAP_SHARED, fd.number, offset));
+    const address = Number(libc.mmap(wanted, length, protection, MAP_SHARED, fd.number, offset));
     if (address === -1) {
+      const number = lastErrno();
+      const hint = options.hint?.(number);
       throw new SystemError({
-        errno: lastErrno(),
+        errno: number,
         syscall: "mmap",
         action: `map ${length} bytes of the ${fd.name}`,
+        ...(hint !== undefined && { hint }),
       });
     }
     return new MemoryMap(address, length);
@@ -71,7 +86,7 @@ export class MemoryMap implements Disposable {
     if (!this.#mapped) return;
     this.#mapped = false;
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-    const address = Number(libc.mmap(this.#address, this.length, PROT_READ | PROT_WRITE, flags, -1, 0));
+    const address = Number(libc.mmap(this.address, this.length, PROT_READ | PROT_WRITE, flags, -1, 0));
     if (address === -1) {
       const number = lastErrno();
       throw new SystemError({
@@ -80,7 +95,7 @@ export class MemoryMap implements Disposable {
         action: "end a memory mapping",
       });
     }
-    placeholders.register(this.buffer, { address: this.#address, length: this.length });
+    placeholders.register(this.buffer, { address: this.address, length: this.length });
   }
 
   [Symbol.dispose](): void {

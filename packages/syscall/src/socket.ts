@@ -1,8 +1,9 @@
 import { errno } from "./errno.js";
 import { SystemError } from "./errors.js";
 import { type Fd, fdResult } from "./fd.js";
-import { check, int, lastErrno, libc, type PollHandle, poll } from "./libc.js";
+import { check, int, lastErrno, libc } from "./libc.js";
 import { NetworkNamespace } from "./network-namespace.js";
+import { onReadable, type Readiness } from "./readiness.js";
 import { Struct } from "./struct.js";
 
 const SOCK_CLOEXEC = 0o2000000;
@@ -160,7 +161,7 @@ export class Socket implements Disposable {
    *   polling has stopped (ENOBUFS on a netlink socket): drain, then call `restart()`.
    */
   onReadable(callback: (error?: SystemError) => void): Readiness {
-    return new UvReadiness(this.fd, callback);
+    return onReadable(this.fd, callback);
   }
 
   /** Closes the socket; a second call does nothing. Close its {@link Readiness} first. */
@@ -175,70 +176,5 @@ export class Socket implements Disposable {
   #unlessInterrupted(syscall: string, action: string): void {
     const number = lastErrno();
     if (number !== errno.EINTR) throw new SystemError({ errno: number, syscall, action });
-  }
-}
-
-/** A subscription to a socket's readability. While it is referenced it keeps the process alive. */
-export interface Readiness extends Disposable {
-  /** Keep the process alive (the default). */
-  ref(): void;
-  /** Let the process end. */
-  unref(): void;
-  /** Poll again after an error stopped it. */
-  restart(): void;
-  /** End the subscription; a second call does nothing. */
-  close(): void;
-}
-
-// koffi closes a poll handle silently when it is collected, so every open one is held here.
-const open = new Set<UvReadiness>();
-
-class UvReadiness implements Readiness {
-  #handle: PollHandle | undefined;
-  readonly #onStatus: (status: number) => void;
-
-  constructor(fd: Fd, callback: (error?: SystemError) => void) {
-    this.#onStatus = (status) => {
-      if (!this.#handle) return;
-      try {
-        if (status >= 0) return callback();
-        callback(
-          new SystemError({
-            errno: -status,
-            syscall: "poll",
-            action: `wait for something to read on the ${fd.name}`,
-          }),
-        );
-      } catch (error) {
-        // An exception must not unwind through libuv's C frames.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    };
-    this.#handle = poll(fd.number, this.#onStatus);
-    open.add(this);
-  }
-
-  ref(): void {
-    this.#handle?.ref();
-  }
-
-  unref(): void {
-    this.#handle?.unref();
-  }
-
-  restart(): void {
-    this.#handle?.start({ readable: true }, this.#onStatus);
-  }
-
-  close(): void {
-    this.#handle?.close();
-    this.#handle = undefined;
-    open.delete(this);
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

@@ -15,11 +15,18 @@ export class Struct {
   /** A view of the same bytes. */
   readonly view: DataView;
   readonly #targets = new Map<number, Uint8Array | Struct>();
+  #address = 0;
 
   /** @param size the struct's size in bytes */
   constructor(size: number) {
     this.bytes = new Uint8Array(new ArrayBuffer(size));
     this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** The address of the bytes, which is theirs for as long as something holds this struct. */
+  get address(): number {
+    if (this.#address === 0) this.#address = Number(addressOf(this.bytes));
+    return this.#address;
   }
 
   /** Writes an unsigned byte. */

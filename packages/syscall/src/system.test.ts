@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { countCpus, kernelVersion, monotonicNow, possibleCpus } from "./system.js";
+import { countCpus, kernelVersion, monotonicNow, onlineCpus, possibleCpus } from "./system.js";
 
 test("CPUs are counted as the kernel lays out per-CPU values: holes have no slot", () => {
   assert.is(countCpus("0\n"), 1);
@@ -10,6 +10,7 @@ test("CPUs are counted as the kernel lays out per-CPU values: holes have no slot
   assert.is(countCpus("0,2,4\n"), 3);
   assert.throws(() => countCpus(""), /no list of CPUs/);
   assert.ok(possibleCpus() >= cpus().length);
+  assert.ok(onlineCpus().length >= 1 && onlineCpus().every((cpu) => Number.isInteger(cpu)));
 });
 
 test("the monotonic clock is the one that the kernel counts from boot", () => {

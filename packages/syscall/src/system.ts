@@ -30,15 +30,27 @@ export function possibleCpus(): number {
   return cpus;
 }
 
+/** The numbers of the CPUs that run now. */
+export function onlineCpus(): number[] {
+  return listCpus(readFileSync("/sys/devices/system/cpu/online", "latin1"));
+}
+
 /** Counts the CPUs in the kernel's list format, "0-3,8": five. A hole in the list has no slot in a per-CPU value. */
 export function countCpus(list: string): number {
-  let count = 0;
-  for (const range of list.trim().split(",")) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(range);
-    if (!match) throw new Error(`"${list.trim()}" is no list of CPUs`);
-    count += Number(match[2] ?? match[1]) - Number(match[1]) + 1;
-  }
-  return count;
+  return listCpus(list).length;
+}
+
+/** The CPUs in the kernel's list format. */
+function listCpus(list: string): number[] {
+  return list
+    .trim()
+    .split(",")
+    .flatMap((range) => {
+      const match = /^(\d+)(?:-(\d+))?$/.exec(range);
+      if (!match) throw new Error(`"${list.trim()}" is no list of CPUs`);
+      const first = Number(match[1]);
+      return Array.from({ length: Number(match[2] ?? first) - first + 1 }, (_, i) => first + i);
+    });
 }
 
 /** CLOCK_MONOTONIC in nanoseconds: the clock of bpf_ktime_get_ns and of the fq qdisc. */

@@ -36,6 +36,10 @@ export interface Codec<T = BtfValue> {
   decode(bytes: Uint8Array): T;
   /** Writes a value into new bytes. Throws {@link BtfValueError}, which names the part that does not fit. */
   encode(value: T): Uint8Array;
+  /** Reads the value at an offset, and keeps nothing of the bytes. Throws RangeError if they end before it does. */
+  read(view: DataView, at: number): T;
+  /** Writes a value over zeroed bytes at an offset. Throws {@link BtfValueError}, after which they hold anything. */
+  write(view: DataView, at: number, value: T): void;
 }
 
 /** The codec of a type. Throws {@link BtfError} for a type that has no values, such as a function. */
@@ -54,11 +58,17 @@ export function btfCodec<T = BtfValue>(btf: Btf, typeId: number): Codec<T> {
       node.write(new DataView(bytes.buffer), 0, value as BtfValue);
       return bytes;
     },
+    read: (view, at) => node.read(view, at) as T,
+    write: (view, at, value) => node.write(view, at, value as BtfValue),
   };
 }
 
 /** A codec that leaves the bytes as they are: for keys and values without BTF. */
 export function rawCodec(size: number): Codec<Uint8Array> {
+  const check = (value: Uint8Array) => {
+    if (value instanceof Uint8Array && value.length === size) return value;
+    throw new RangeError(`expected a Uint8Array of ${size} bytes`);
+  };
   return {
     size,
     decode(bytes) {
@@ -66,11 +76,9 @@ export function rawCodec(size: number): Codec<Uint8Array> {
         throw new RangeError(`a value of ${size} bytes cannot be read from ${bytes.length}`);
       return new Uint8Array(bytes.subarray(0, size));
     },
-    encode(value) {
-      if (!(value instanceof Uint8Array) || value.length !== size)
-        throw new RangeError(`expected a Uint8Array of ${size} bytes`);
-      return new Uint8Array(value);
-    },
+    encode: (value) => new Uint8Array(check(value)),
+    read: (view, at) => new Uint8Array(new Uint8Array(view.buffer, view.byteOffset + at, size)),
+    write: (view, at, value) => new Uint8Array(view.buffer, view.byteOffset + at, size).set(check(value)),
   };
 }
 
@@ -79,8 +87,14 @@ export const indexCodec: Codec<number> = {
   size: 4,
   decode: (bytes) => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, hostLittleEndian),
   encode(value) {
+    const bytes = new Uint8Array(4);
+    indexCodec.write(new DataView(bytes.buffer), 0, value);
+    return bytes;
+  },
+  read: (view, at) => view.getUint32(at, hostLittleEndian),
+  write(view, at, value) {
     if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)
       throw new RangeError(`${value} is no index of an array`);
-    return new Uint8Array(new Uint32Array([value]).buffer);
+    view.setUint32(at, value, hostLittleEndian);
   },
 };
