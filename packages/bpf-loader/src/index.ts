@@ -5,6 +5,12 @@ export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
 export type { BtfExt, ExtRecords } from "./btf/ext.js";
 export type { BtfLinkage, BtfMember, BtfSectionEntry, BtfType, BtfTypeOf } from "./btf/types.js";
+export {
+  type DisassembledInstruction,
+  type DisassembleOptions,
+  disassemble,
+} from "./disasm/disassemble.js";
+export { disassembleFunction, type ListedInstruction, type SourceLine } from "./disasm/function-listing.js";
 export { features } from "./features/probe.js";
 export { BpfLink, type LinkInfo } from "./kernel/link.js";
 export type { LoadOptions } from "./kernel/load.js";
@@ -22,6 +28,7 @@ export { VerifierError } from "./kernel/verifier-error.js";
 export { BpfMap, type MapCodecs, type MapCreateOptions, type MapInfo } from "./maps/map.js";
 export { type MapDifference, MapMismatchError } from "./maps/map-mismatch.js";
 export type { GetOptions, RawMap, SetOptions } from "./maps/raw-map.js";
+export { helperName } from "./names/helpers.js";
 export { type SectionKind, sectionKind } from "./names/sections.js";
 export {
   type AttachType,
