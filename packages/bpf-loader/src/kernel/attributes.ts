@@ -18,6 +18,8 @@ export const mapCreate = layout({
   btfValueTypeId: "u32",
   btfVmlinuxValueTypeId: "u32",
   mapExtra: "u64",
+  valueTypeBtfObjFd: "i32",
+  mapTokenFd: "i32",
 });
 
 /** BPF_MAP_LOOKUP_ELEM, UPDATE, DELETE, GET_NEXT_KEY and FREEZE; `value` is `next_key` in the last but one. */

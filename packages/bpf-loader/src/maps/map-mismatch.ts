@@ -1,8 +1,8 @@
 /** One field in which a map differs from its definition. */
 export interface MapDifference {
-  readonly field: "type" | "keySize" | "valueSize" | "maxEntries" | "flags";
-  readonly wanted: string | number;
-  readonly found: string | number;
+  readonly field: "type" | "keySize" | "valueSize" | "maxEntries" | "flags" | "mapExtra";
+  readonly wanted: string | number | bigint;
+  readonly found: string | number | bigint;
 }
 
 /** A map that exists and was to be used, but does not fit its definition. */

@@ -5,7 +5,7 @@ import { bpfError, callBpf } from "../kernel/call.js";
 import { missingForMap } from "../kernel/explain.js";
 import { readKernelBtf } from "../kernel/kernel-btf.js";
 import { kernelName, objectInfo, openPin, pinObject } from "../kernel/pin.js";
-import { type MapType, mapTypeTable } from "../names/tables.js";
+import { MapFlag, type MapType, mapTypeTable } from "../names/tables.js";
 import type { MapSpec } from "../object/map-spec.js";
 import { type MapDifference, MapMismatchError } from "./map-mismatch.js";
 import { type GetOptions, RawMap, type SetOptions } from "./raw-map.js";
@@ -48,6 +48,10 @@ export interface MapCreateOptions {
   readonly numaNode?: number;
   /** Type information in the kernel, and the types of key and value in it. A value with a spin lock needs it. */
   readonly btf?: { readonly fd: Fd; readonly key: number; readonly value: number } | undefined;
+  /** For a map of maps: a map like those that it is to hold. */
+  readonly innerMap?: Fd | undefined;
+  /** For struct_ops: the value's type in the kernel's BTF, or in that of a module, whose descriptor is `btf`. */
+  readonly kernelValueType?: { readonly id: number; readonly btf?: Fd | undefined } | undefined;
 }
 
 /** How keys and values are read and written. */
@@ -267,6 +271,9 @@ export function createMap(options: MapCreateOptions): Fd {
     btfFd: options.btf?.fd.number ?? 0,
     btfKeyTypeId: options.btf?.key ?? 0,
     btfValueTypeId: options.btf?.value ?? 0,
+    innerMapFd: options.innerMap?.number ?? 0,
+    btfVmlinuxValueTypeId: options.kernelValueType?.id ?? 0,
+    valueTypeBtfObjFd: options.kernelValueType?.btf?.number ?? 0,
   });
   const name = options.name ?? "";
   const result = callBpf(BpfCommand.MAP_CREATE, attr);
@@ -300,9 +307,15 @@ function readInfo(fd: Fd): MapInfo {
 
 function requireMatch(fd: Fd, spec: MapSpec, where: string): void {
   const info = readInfo(fd);
-  const differences = (["type", "keySize", "valueSize", "maxEntries", "flags"] as const)
-    .filter((field) => info[field] !== spec[field])
-    .map((field): MapDifference => ({ field, wanted: spec[field], found: info[field] ?? "unknown" }));
+  const readOnlyAlways = spec.type === "devmap" || spec.type === "devmap_hash";
+  const found = {
+    ...info,
+    // dev_map_init_map adds it to the flags of every such map, and refuses it in those that are asked for.
+    flags: readOnlyAlways ? info.flags & ~MapFlag.RDONLY_PROG : info.flags,
+  };
+  const differences = (["type", "keySize", "valueSize", "maxEntries", "flags", "mapExtra"] as const)
+    .filter((field) => found[field] !== spec[field])
+    .map((field): MapDifference => ({ field, wanted: spec[field], found: found[field] ?? "unknown" }));
   if (differences.length > 0) throw new MapMismatchError(spec.name, where, differences);
 }
 
