@@ -11,7 +11,9 @@ export {
   disassemble,
 } from "./disasm/disassemble.js";
 export { disassembleFunction, type ListedInstruction, type SourceLine } from "./disasm/function-listing.js";
-export { features } from "./features/probe.js";
+export type { MiscFeature } from "./features/misc.js";
+export { type FeatureReport, features } from "./features/probe.js";
+export type { SystemConfig } from "./features/system.js";
 export { BpfLink, type LinkInfo } from "./kernel/link.js";
 export type { LoadOptions } from "./kernel/load.js";
 export { LoadedObject } from "./kernel/loaded-object.js";

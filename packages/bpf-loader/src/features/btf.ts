@@ -27,7 +27,7 @@ const VAR = [X, BtfKind.VAR << 24, 1, 0];
 function accepts(question: string, types: readonly (readonly number[])[]): boolean {
   let answer = answers.get(question);
   if (answer === undefined) {
-    const image = build(types);
+    const image = typesBlob(types);
     const result = callBpf(BpfCommand.BTF_LOAD, btfLoad.build({ btf: image, btfSize: image.length }));
     if (result >= 0) Fd.adopt(result, "probe").close();
     answer = result >= 0;
@@ -38,7 +38,8 @@ function accepts(question: string, types: readonly (readonly number[])[]): boole
   return answer;
 }
 
-function build(types: readonly (readonly number[])[]): Uint8Array {
+/** A BTF image of types as 32-bit words; the string at offset 1 is "x". */
+export function typesBlob(types: readonly (readonly number[])[]): Uint8Array {
   const words = types.flat();
   const strings = [0, "x".charCodeAt(0), 0];
   const image = new Uint8Array(24 + words.length * 4 + strings.length);
