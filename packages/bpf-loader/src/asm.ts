@@ -1,7 +1,7 @@
+import { hostLittleEndian } from "./byte-order.js";
 import { INSTRUCTION_SIZE } from "./object/function.js";
 
-/** Whether this machine is little-endian. */
-export const hostLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+export { hostLittleEndian };
 
 /** An instruction in host byte order; see Documentation/bpf/standardization/instruction-set.rst. */
 export function instruction(

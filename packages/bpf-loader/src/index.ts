@@ -1,6 +1,6 @@
 export { ElfError, type ElfErrorCode } from "@weir/elf";
 export { NotSupportedError, SystemError } from "@weir/syscall";
-export { Btf } from "./btf/btf.js";
+export { Btf, type BtfParseOptions } from "./btf/btf.js";
 export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
 export type { BtfExt, ExtRecords } from "./btf/ext.js";
@@ -12,8 +12,9 @@ export {
 } from "./disasm/disassemble.js";
 export { disassembleFunction, type ListedInstruction, type SourceLine } from "./disasm/function-listing.js";
 export type { MiscFeature } from "./features/misc.js";
-export { type FeatureReport, features } from "./features/probe.js";
+export { type FeatureReport, features, features } from "./features/probe.js";
 export type { SystemConfig } from "./features/system.js";
+export { kernelBtf } from "./kernel/kernel-btf.js";
 export { BpfLink, type LinkInfo } from "./kernel/link.js";
 export type { LoadOptions } from "./kernel/load.js";
 export { LoadedObject } from "./kernel/loaded-object.js";

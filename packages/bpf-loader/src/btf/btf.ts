@@ -1,96 +1,152 @@
+import { ElfFile } from "@weir/elf";
+import { decodeType } from "./decode.js";
 import { BtfError } from "./error.js";
-import { type BtfLayout, kindOf, readLayout, TYPE_SIZE, vlenOf } from "./layout.js";
-import { BtfKind, type BtfLinkage, type BtfType, type BtfTypeOf } from "./types.js";
+import { type BtfLayout, kindOf, readLayout } from "./layout.js";
+import { NameIndex } from "./name-index.js";
+import { BtfStrings, nameBytes } from "./strings.js";
+import { BtfKind, type BtfType, type BtfTypeOf } from "./types.js";
 
 /** How deep typedefs, modifiers and arrays may nest. The kernel's own limit is 32 (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c). */
-const MAX_DEPTH = 32;
-/** Longest name that is decoded; the kernel takes identifiers of up to 511 bytes, source lines are longer. */
-const MAX_NAME = 4096;
-const decoder = new TextDecoder();
+export const MAX_DEPTH = 32;
+/** Decoded types that are kept; a kernel has more than a hundred thousand. */
+const MAX_KEPT = 4096;
 const VOID: BtfType = { id: 0, kind: "void", name: "" };
-const linkages: readonly BtfLinkage[] = ["static", "global", "extern"];
+const kindNames = Object.keys(BtfKind).map((name) => name.toLowerCase()) as BtfType["kind"][];
+
+/** What {@link Btf.parse} takes besides the bytes. */
+export interface BtfParseOptions {
+  /** For split BTF, such as a module's: the BTF that it continues. Its ids and strings come first. */
+  readonly base?: Btf | undefined;
+}
 
 /**
  * Type information in the BPF Type Format. The whole blob is checked when it is parsed; each type is decoded when it
- * is asked for, so that a large blob costs little more than its index.
+ * is asked for, so that a large blob costs little more than its index: one word for each type, three once several
+ * names have been looked for.
  */
 export class Btf {
   /** A view of the bytes given, not a copy. */
   readonly bytes: Uint8Array;
   readonly littleEndian: boolean;
-  /** The number of types; ids run from 1 to this, and id 0 is void. */
+  /** The BTF that this one continues; undefined if it stands alone. */
+  readonly base: Btf | undefined;
+  /** The id of the first type of its own: 1 without a base. */
+  readonly firstId: number;
+  /** The number of types, those of the base included; ids run from 1 to this, and id 0 is void. */
   readonly typeCount: number;
   readonly #layout: BtfLayout;
+  readonly #strings: BtfStrings;
+  readonly #names: NameIndex;
   readonly #types = new Map<number, BtfType>();
 
-  private constructor(bytes: Uint8Array) {
-    this.#layout = readLayout(bytes);
+  private constructor(bytes: Uint8Array, base: Btf | undefined) {
+    this.#layout = readLayout(
+      bytes,
+      base && {
+        littleEndian: base.littleEndian,
+        typeCount: base.typeCount,
+        stringsLength: base.#strings.length,
+      },
+    );
+    const { stringsStart, stringsEnd, firstId, offsets } = this.#layout;
+    this.#strings = new BtfStrings(bytes, stringsStart, stringsEnd, base ? base.#strings : undefined);
+    this.#names = new NameIndex(this.#layout, this.#strings);
     this.bytes = bytes;
     this.littleEndian = this.#layout.littleEndian;
-    this.typeCount = this.#layout.offsets.length - 1;
+    this.base = base;
+    this.firstId = firstId;
+    this.typeCount = firstId + offsets.length - 1;
   }
 
-  /** Reads a `.BTF` section or the contents of /sys/kernel/btf/vmlinux; either byte order. Throws {@link BtfError}. */
-  static parse(bytes: Uint8Array): Btf {
-    return new Btf(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  /** Reads a `.BTF` section or the contents of a file in /sys/kernel/btf; either byte order. Throws {@link BtfError}. */
+  static parse(bytes: Uint8Array, options: BtfParseOptions = {}): Btf {
+    return new Btf(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), options.base);
+  }
+
+  /**
+   * Reads section `.BTF` of an ELF file: a kernel image with its symbols, a module, a BPF object. A module that was
+   * built apart from its kernel carries a base of its own (`.BTF.base`, the few types of the kernel that it needs),
+   * which is then the base; the one given is for modules without it.
+   * @throws ElfError for a file that is malformed, BtfError also for one without the section
+   */
+  static fromElf(bytes: Uint8Array, options: BtfParseOptions = {}): Btf {
+    const elf = ElfFile.parse(bytes);
+    const section = elf.section(".BTF");
+    if (!section) throw new BtfError("BTF_HEADER", "the ELF file has no section .BTF");
+    const base = elf.section(".BTF.base");
+    return Btf.parse(section.data, base ? { base: Btf.parse(base.data) } : options);
   }
 
   /** The type with that id. Throws {@link BtfError} if there is none. */
   type(id: number): BtfType {
     if (id === 0) return VOID;
+    if (this.base && id < this.firstId) return this.base.type(id);
     const known = this.#types.get(id);
     if (known) return known;
-    if (!(id > 0 && id <= this.typeCount)) {
-      throw new BtfError("BTF_RANGE", `there is no type ${id}, only ${this.typeCount}`);
-    }
-    const type = this.#decode(id);
+    const type = decodeType(this.#layout.words, this.#at(id), id, this.#strings);
+    if (this.#types.size >= MAX_KEPT) this.#types.clear();
     this.#types.set(id, type);
     return type;
   }
 
-  /** All types by id, void excepted. */
+  /** The kind of the type with that id, which is not decoded. Throws {@link BtfError} if there is none. */
+  kind(id: number): BtfType["kind"] {
+    return kindNames[this.#kind(id)]!;
+  }
+
+  /** The name of the type with that id, which is not decoded. Throws {@link BtfError} if there is none. */
+  name(id: number): string {
+    if (id === 0) return "";
+    if (this.base && id < this.firstId) return this.base.name(id);
+    return this.#strings.at(this.#layout.words[this.#at(id)]!);
+  }
+
+  /** All types by id, those of the base first, void excepted. */
   *types(): IterableIterator<BtfType> {
     for (let id = 1; id <= this.typeCount; id++) yield this.type(id);
   }
 
-  /** All types of a kind by id; the others are not decoded. */
+  /** All types of a kind by id, those of the base first; the others are not decoded. */
   *typesOf<Kind extends BtfType["kind"]>(kind: Kind): IterableIterator<BtfTypeOf<Kind>> {
     const number = kindNumber(kind);
-    const { view, littleEndian, offsets } = this.#layout;
-    for (let id = 1; id <= this.typeCount; id++) {
-      if (kindOf(view.getUint32(offsets[id]! + 4, littleEndian)) === number)
-        yield this.type(id) as BtfTypeOf<Kind>;
+    if (this.base) yield* this.base.typesOf(kind);
+    for (let id = this.firstId; id <= this.typeCount; id++) {
+      if (this.#kind(id) === number) yield this.type(id) as BtfTypeOf<Kind>;
     }
   }
 
-  /** The first type of that name and kind. */
+  /** The first type of that name and kind; one of the base comes before this BTF's own. */
   find<Kind extends BtfType["kind"]>(name: string, kind: Kind): BtfTypeOf<Kind> | undefined {
-    const wanted = new TextEncoder().encode(name);
-    const number = kindNumber(kind);
-    const { view, littleEndian, offsets } = this.#layout;
-    for (let id = 1; id <= this.typeCount; id++) {
-      const at = offsets[id]!;
-      if (kindOf(view.getUint32(at + 4, littleEndian)) !== number) continue;
-      if (this.#hasName(view.getUint32(at, littleEndian), wanted)) return this.type(id) as BtfTypeOf<Kind>;
-    }
-    return undefined;
+    const id = this.#ids(nameBytes(name), 1 << kindNumber(kind), true)[0];
+    return id === undefined ? undefined : (this.type(id) as BtfTypeOf<Kind>);
+  }
+
+  /** The ids of all types of that name, of one kind or of any, in ascending order. */
+  ids(name: string, kind?: BtfType["kind"]): number[] {
+    const kinds = kind ? 1 << kindNumber(kind) : -1;
+    return name === "" ? [] : this.#ids(nameBytes(name), kinds, false);
+  }
+
+  /**
+   * The ids of the types of that name and of the flavours of it (`name___flavour`), of this BTF alone and not of its
+   * base: what CO-RE looks among. `name` is without a flavour.
+   */
+  ownFlavours(name: string, kinds: readonly BtfType["kind"][]): number[] {
+    const bits = kinds.reduce((sum, kind) => sum | (1 << kindNumber(kind)), 0);
+    return this.#names.find(nameBytes(name), bits, true, false);
   }
 
   /** What a type is once typedefs, const, volatile, restrict and type tags are taken off. Throws {@link BtfError}. */
   resolve(id: number): BtfType {
-    let type = this.type(id);
+    return this.type(this.resolveId(id));
+  }
+
+  /** The id of what {@link resolve} gives. Throws {@link BtfError}. */
+  resolveId(id: number): number {
+    let at = id;
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
-      switch (type.kind) {
-        case "typedef":
-        case "volatile":
-        case "const":
-        case "restrict":
-        case "type_tag":
-          type = this.type(type.type);
-          break;
-        default:
-          return type;
-      }
+      if (((1 << this.#kind(at)) & MODIFIERS) === 0) return at;
+      at = this.#word(at, 2);
     }
     throw new BtfError("BTF_DEPTH", `type ${id} is nested more than ${MAX_DEPTH} deep`);
   }
@@ -98,28 +154,28 @@ export class Btf {
   /** The bytes that a value of the type takes. Throws {@link BtfError} for a type without a size, such as a function. */
   sizeOf(id: number): number {
     let length = 1;
-    let type = this.resolve(id);
+    let at = this.resolveId(id);
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
-      switch (type.kind) {
-        case "int":
-        case "struct":
-        case "union":
-        case "enum":
-        case "enum64":
-        case "float":
-        case "datasec":
-          return checkedSize(id, type.size * length);
-        case "ptr":
+      switch (this.#kind(at)) {
+        case BtfKind.INT:
+        case BtfKind.STRUCT:
+        case BtfKind.UNION:
+        case BtfKind.ENUM:
+        case BtfKind.ENUM64:
+        case BtfKind.FLOAT:
+        case BtfKind.DATASEC:
+          return checkedSize(id, this.#word(at, 2) * length);
+        case BtfKind.PTR:
           return checkedSize(id, 8 * length);
-        case "array":
-          length = checkedSize(id, length * type.length);
-          type = this.resolve(type.type);
+        case BtfKind.ARRAY:
+          length = checkedSize(id, length * this.#word(at, 5));
+          at = this.resolveId(this.#word(at, 3));
           break;
-        case "var":
-          type = this.resolve(type.type);
+        case BtfKind.VAR:
+          at = this.resolveId(this.#word(at, 2));
           break;
         default:
-          throw new BtfError("BTF_KIND", `type ${id} (${type.kind} "${type.name}") has no size`);
+          throw new BtfError("BTF_KIND", `type ${id} (${this.kind(at)} "${this.name(at)}") has no size`);
       }
     }
     throw new BtfError("BTF_DEPTH", `type ${id} is nested more than ${MAX_DEPTH} deep`);
@@ -127,167 +183,48 @@ export class Btf {
 
   /** The string at an offset of the string part, as line information refers to it. Throws {@link BtfError}. */
   string(offset: number): string {
-    const { stringsStart, stringsEnd } = this.#layout;
-    const start = stringsStart + offset;
-    if (!(offset >= 0 && start < stringsEnd))
-      throw new BtfError("BTF_RANGE", `there is no string at ${offset}`);
-    const end = this.bytes.indexOf(0, start);
-    if (end - start > MAX_NAME)
-      throw new BtfError("BTF_LIMIT", `the string at ${offset} is longer than ${MAX_NAME} bytes`);
-    return decoder.decode(this.bytes.subarray(start, end));
+    return this.#strings.at(offset);
   }
 
-  /** Where the record of a type lies in `bytes`, for whoever rewrites it. */
+  /** Where the record of a type of its own lies in `bytes`, for whoever rewrites it. Throws {@link BtfError}. */
   offsetOf(id: number): number {
-    return this.#layout.offsets[id] ?? 0;
+    return this.#layout.typesStart + this.#at(id) * 4;
   }
 
-  /** Where the parts lie in `bytes`. */
-  get parts(): Omit<BtfLayout, "view" | "offsets" | "littleEndian"> {
+  /** Where the parts lie in `bytes`, and its types as words. */
+  get parts(): BtfLayout {
     return this.#layout;
   }
 
-  #hasName(offset: number, wanted: Uint8Array): boolean {
-    const start = this.#layout.stringsStart + offset;
-    for (let i = 0; i < wanted.length; i++) if (this.bytes[start + i] !== wanted[i]) return false;
-    return this.bytes[start + wanted.length] === 0;
+  #ids(name: Uint8Array, kinds: number, first: boolean): number[] {
+    const inBase = this.base ? this.base.#ids(name, kinds, first) : [];
+    return first && inBase.length > 0 ? inBase : [...inBase, ...this.#names.find(name, kinds, false, first)];
   }
 
-  #decode(id: number): BtfType {
-    const { view, littleEndian } = this.#layout;
-    const at = this.#layout.offsets[id]!;
-    const u32 = (offset: number) => view.getUint32(offset, littleEndian);
-    const info = u32(at + 4);
-    const flag = info >>> 31 === 1;
-    const name = this.string(u32(at));
-    const sizeOrType = u32(at + 8);
-    const body = at + TYPE_SIZE;
-    const each = <T>(stride: number, read: (offset: number) => T): T[] =>
-      Array.from({ length: vlenOf(info) }, (_, i) => read(body + i * stride));
+  /** The word at which a type of its own begins. */
+  #at(id: number): number {
+    const at = this.#layout.offsets[id - this.firstId];
+    if (at === undefined) throw new BtfError("BTF_RANGE", `there is no type ${id}, only ${this.typeCount}`);
+    return at;
+  }
 
-    switch (kindOf(info)) {
-      case BtfKind.INT: {
-        const data = u32(body);
-        const encoding = (data >>> 24) & 0xf;
-        const [bitOffset, bits] = [(data >>> 16) & 0xff, data & 0xff];
-        if (![1, 2, 4, 8, 16].includes(sizeOrType) || bits + bitOffset > sizeOrType * 8 || bits === 0) {
-          throw new BtfError(
-            "BTF_RANGE",
-            `int "${name}" of ${sizeOrType} bytes cannot have ${bits} bits at bit ${bitOffset}`,
-          );
-        }
-        return {
-          id,
-          kind: "int",
-          name,
-          size: sizeOrType,
-          bits,
-          bitOffset,
-          signed: (encoding & 1) !== 0,
-          bool: (encoding & 4) !== 0,
-        };
-      }
-      case BtfKind.PTR:
-        return { id, kind: "ptr", name: "", type: sizeOrType };
-      case BtfKind.ARRAY:
-        return {
-          id,
-          kind: "array",
-          name: "",
-          type: u32(body),
-          indexType: u32(body + 4),
-          length: u32(body + 8),
-        };
-      case BtfKind.STRUCT:
-      case BtfKind.UNION:
-        return {
-          id,
-          kind: kindOf(info) === BtfKind.STRUCT ? "struct" : "union",
-          name,
-          size: sizeOrType,
-          members: each(12, (member) => {
-            // With kind_flag the upper 8 bits of the offset are the width of a bit-field.
-            const offset = u32(member + 8);
-            return {
-              name: this.string(u32(member)),
-              type: u32(member + 4),
-              bitOffset: flag ? offset & 0xff_ffff : offset,
-              bitSize: flag ? offset >>> 24 : 0,
-            };
-          }),
-        };
-      case BtfKind.ENUM:
-        return {
-          id,
-          kind: "enum",
-          name,
-          size: sizeOrType,
-          signed: flag,
-          values: each(8, (value) => ({
-            name: this.string(u32(value)),
-            value: flag ? view.getInt32(value + 4, littleEndian) : u32(value + 4),
-          })),
-        };
-      case BtfKind.ENUM64:
-        return {
-          id,
-          kind: "enum64",
-          name,
-          size: sizeOrType,
-          signed: flag,
-          values: each(12, (value) => {
-            const bits = (BigInt(u32(value + 8)) << 32n) | BigInt(u32(value + 4));
-            return { name: this.string(u32(value)), value: flag ? BigInt.asIntN(64, bits) : bits };
-          }),
-        };
-      case BtfKind.FWD:
-        return { id, kind: "fwd", name, union: flag };
-      case BtfKind.TYPEDEF:
-        return { id, kind: "typedef", name, type: sizeOrType };
-      case BtfKind.VOLATILE:
-        return { id, kind: "volatile", name, type: sizeOrType };
-      case BtfKind.CONST:
-        return { id, kind: "const", name, type: sizeOrType };
-      case BtfKind.RESTRICT:
-        return { id, kind: "restrict", name, type: sizeOrType };
-      case BtfKind.TYPE_TAG:
-        return { id, kind: "type_tag", name, type: sizeOrType };
-      case BtfKind.FUNC:
-        return { id, kind: "func", name, type: sizeOrType, linkage: linkage(id, vlenOf(info)) };
-      case BtfKind.FUNC_PROTO:
-        return {
-          id,
-          kind: "func_proto",
-          name: "",
-          type: sizeOrType,
-          parameters: each(8, (parameter) => ({
-            name: this.string(u32(parameter)),
-            type: u32(parameter + 4),
-          })),
-        };
-      case BtfKind.VAR:
-        return { id, kind: "var", name, type: sizeOrType, linkage: linkage(id, u32(body)) };
-      case BtfKind.DATASEC:
-        return {
-          id,
-          kind: "datasec",
-          name,
-          size: sizeOrType,
-          entries: each(12, (entry) => ({ type: u32(entry), offset: u32(entry + 4), size: u32(entry + 8) })),
-        };
-      case BtfKind.FLOAT:
-        return { id, kind: "float", name, size: sizeOrType };
-      default:
-        return {
-          id,
-          kind: "decl_tag",
-          name,
-          type: sizeOrType,
-          componentIndex: view.getInt32(body, littleEndian),
-        };
-    }
+  /** One word of a type. */
+  #word(id: number, word: number): number {
+    if (this.base && id < this.firstId) return this.base.#word(id, word);
+    return this.#layout.words[this.#at(id) + word]!;
+  }
+
+  #kind(id: number): number {
+    return id === 0 ? BtfKind.VOID : kindOf(this.#word(id, 1));
   }
 }
+
+const MODIFIERS =
+  (1 << BtfKind.TYPEDEF) |
+  (1 << BtfKind.VOLATILE) |
+  (1 << BtfKind.CONST) |
+  (1 << BtfKind.RESTRICT) |
+  (1 << BtfKind.TYPE_TAG);
 
 function kindNumber(kind: BtfType["kind"]): number {
   return BtfKind[kind.toUpperCase() as Uppercase<BtfType["kind"]>];
@@ -296,10 +233,4 @@ function kindNumber(kind: BtfType["kind"]): number {
 function checkedSize(id: number, size: number): number {
   if (size > 0xffff_ffff) throw new BtfError("BTF_LIMIT", `type ${id} is larger than 4 GiB`);
   return size;
-}
-
-function linkage(id: number, number: number): BtfLinkage {
-  const found = linkages[number];
-  if (!found) throw new BtfError("BTF_RANGE", `type ${id} has the unknown linkage ${number}`);
-  return found;
 }

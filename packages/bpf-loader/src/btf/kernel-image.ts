@@ -17,9 +17,9 @@ export interface BtfSupport {
 /** Which of the parts in {@link BtfSupport} a blob uses. */
 export function usedParts(btf: Btf): { [Part in keyof BtfSupport]: boolean } {
   const used = { float: false, declTag: false, typeTag: false, enum64: false };
-  const view = new DataView(btf.bytes.buffer, btf.bytes.byteOffset, btf.bytes.byteLength);
-  for (let id = 1; id <= btf.typeCount; id++) {
-    const info = view.getUint32(btf.offsetOf(id) + 4, btf.littleEndian);
+  const { words, offsets } = btf.parts;
+  for (const at of offsets) {
+    const info = words[at + 1]!;
     const kind = kindOf(info);
     if (kind === BtfKind.FLOAT) used.float = true;
     if (kind === BtfKind.DECL_TAG) used.declTag = true;

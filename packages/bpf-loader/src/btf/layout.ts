@@ -1,67 +1,104 @@
+import { hostLittleEndian } from "../byte-order.js";
 import { BtfError } from "./error.js";
 import { BtfKind } from "./types.js";
 
-/** Where the parts of a BTF blob lie. All offsets are in bytes from its start and have been checked. */
+/** Where the parts of a BTF blob lie, and where its types are. All of it has been checked. */
 export interface BtfLayout {
-  readonly view: DataView;
   readonly littleEndian: boolean;
+  /** Byte offsets from the start of the blob. */
   readonly typesStart: number;
   readonly typesEnd: number;
   readonly stringsStart: number;
   readonly stringsEnd: number;
-  /** Byte offset of each type by id; entry 0, which is void, is unused. */
+  /** The type section as words in host byte order: a view of the blob if it can be one. */
+  readonly words: Uint32Array;
+  /** The word at which each type begins; entry 0 is that of `firstId`. */
   readonly offsets: Uint32Array;
+  /** The id of the first type: 1, or what follows the base's types. */
+  readonly firstId: number;
+  /** The string offset at which the strings of this blob begin: 0, or where the base's end. */
+  readonly firstString: number;
+}
+
+/** What a split blob continues: ids and string offsets go on where those of its base end. */
+export interface BtfBaseEnd {
+  readonly littleEndian: boolean;
+  readonly typeCount: number;
+  readonly stringsLength: number;
 }
 
 /** Bytes of `struct btf_type`. */
 export const TYPE_SIZE = 12;
 const HEADER_SIZE = 24;
 const MAGIC = 0xeb9f;
-/** BTF_MAX_TYPE and BTF_MAX_NAME_OFFSET of include/uapi/linux/btf.h. */
+/** BTF_MAX_TYPE of include/uapi/linux/btf.h. */
 const MAX_TYPES = 0x000f_ffff;
+const { ARRAY } = BtfKind;
 
-/** Bytes that follow `struct btf_type`, by kind: [fixed, for each of `vlen`]. */
-const trailing: readonly (readonly [number, number])[] = [
-  [0, 0], // VOID, which cannot be written down
-  [4, 0], // INT
-  [0, 0], // PTR
-  [12, 0], // ARRAY
-  [0, 12], // STRUCT
-  [0, 12], // UNION
-  [0, 8], // ENUM
-  [0, 0], // FWD
-  [0, 0], // TYPEDEF
-  [0, 0], // VOLATILE
-  [0, 0], // CONST
-  [0, 0], // RESTRICT
-  [0, 0], // FUNC
-  [0, 8], // FUNC_PROTO
-  [4, 0], // VAR
-  [0, 12], // DATASEC
-  [0, 0], // FLOAT
-  [4, 0], // DECL_TAG
-  [0, 0], // TYPE_TAG
-  [0, 12], // ENUM64
+/**
+ * What the words of each kind are: how many follow `struct btf_type`, how many of these there are for each of `vlen`,
+ * whether the third word is a type, and which of the repeated words are a name and a type (0 for none, else 1 + index).
+ */
+const shapes: readonly (readonly [fixed: number, each: number, head: 0 | 1, name: number, type: number])[] = [
+  [0, 0, 0, 0, 0], // VOID, which cannot be written down
+  [1, 0, 0, 0, 0], // INT
+  [0, 0, 1, 0, 0], // PTR
+  [3, 0, 0, 0, 0], // ARRAY, whose first two words are types
+  [0, 3, 0, 1, 2], // STRUCT
+  [0, 3, 0, 1, 2], // UNION
+  [0, 2, 0, 1, 0], // ENUM
+  [0, 0, 0, 0, 0], // FWD
+  [0, 0, 1, 0, 0], // TYPEDEF
+  [0, 0, 1, 0, 0], // VOLATILE
+  [0, 0, 1, 0, 0], // CONST
+  [0, 0, 1, 0, 0], // RESTRICT
+  [0, 0, 1, 0, 0], // FUNC
+  [0, 2, 1, 1, 2], // FUNC_PROTO
+  [1, 0, 1, 0, 0], // VAR
+  [0, 3, 0, 0, 1], // DATASEC
+  [0, 0, 0, 0, 0], // FLOAT
+  [1, 0, 1, 0, 0], // DECL_TAG
+  [0, 0, 1, 0, 0], // TYPE_TAG
+  [0, 3, 0, 1, 0], // ENUM64
 ];
 
 /** The kind in `btf_type.info`. */
 export function kindOf(info: number): number {
-  return (info >>> 24) & 0x1f;
+  return (info >>> 24) & 0x7f;
 }
 
-/** The number of members, values or parameters in `btf_type.info`. */
+/** The number of members, values or parameters in `btf_type.info`: 16 bits, on newer kernels 24; older ones leave the upper 8 zero. */
 export function vlenOf(info: number): number {
-  return info & 0xffff;
+  return info & 0xff_ffff;
 }
 
 /** Finds the parts and the types of a blob, and checks that every record and every reference lies inside. */
-export function readLayout(bytes: Uint8Array): BtfLayout {
+export function readLayout(bytes: Uint8Array, base?: BtfBaseEnd): BtfLayout {
+  const parts = readHeader(bytes, base);
+  const { littleEndian, typesStart, typesEnd, stringsStart, stringsEnd } = parts;
+  const words = wordsOf(bytes, typesStart, typesEnd, littleEndian);
+  const firstId = (base?.typeCount ?? 0) + 1;
+  const firstString = base?.stringsLength ?? 0;
+  const stringsLength = firstString + stringsEnd - stringsStart;
+  const { offsets, highestType, highestName } = indexTypes(words, firstId);
+  const layout = { ...parts, words, offsets, firstId, firstString };
+  if (highestType >= firstId + offsets.length || highestName >= stringsLength) {
+    throw badReference(words, offsets, firstId, stringsLength);
+  }
+  return layout;
+}
+
+type Parts = Pick<BtfLayout, "littleEndian" | "typesStart" | "typesEnd" | "stringsStart" | "stringsEnd">;
+
+function readHeader(bytes: Uint8Array, base: BtfBaseEnd | undefined): Parts {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEADER_SIZE)
     throw new BtfError("BTF_HEADER", `BTF of ${bytes.length} bytes has no room for its header`);
   const littleEndian = view.getUint16(0, true) === MAGIC;
   if (!littleEndian && view.getUint16(0, false) !== MAGIC)
     throw new BtfError("BTF_HEADER", "not BTF: the magic number is missing");
+  if (base && base.littleEndian !== littleEndian)
+    throw new BtfError("BTF_HEADER", "split BTF has another byte order than its base");
   if (view.getUint8(2) !== 1) throw new BtfError("BTF_HEADER", `unknown BTF version ${view.getUint8(2)}`);
   const u32 = (offset: number) => view.getUint32(offset, littleEndian);
   const headerLength = u32(4);
@@ -76,100 +113,135 @@ export function readLayout(bytes: Uint8Array): BtfLayout {
     );
   }
   if (u32(8) % 4 !== 0) throw new BtfError("BTF_HEADER", "the types of this BTF are not aligned to 4 bytes");
-  if (stringsStart === stringsEnd || bytes[stringsStart] !== 0 || bytes[stringsEnd - 1] !== 0) {
+  const empty = stringsStart === stringsEnd;
+  if (base) {
+    if (!empty && bytes[stringsEnd - 1] !== 0)
+      throw new BtfError("BTF_HEADER", "the strings of this split BTF do not end with NUL");
+  } else if (empty || bytes[stringsStart] !== 0 || bytes[stringsEnd - 1] !== 0) {
     throw new BtfError("BTF_HEADER", "the strings of this BTF do not begin and end with NUL");
   }
-  const parts = { view, littleEndian, typesStart, typesEnd, stringsStart, stringsEnd };
-  const layout = { ...parts, offsets: indexTypes(parts) };
-  for (let id = 1; id < layout.offsets.length; id++) checkReferences(layout, id);
-  return layout;
+  return { littleEndian, typesStart, typesEnd, stringsStart, stringsEnd };
 }
 
-function indexTypes({
-  view,
-  littleEndian,
-  typesStart,
-  typesEnd,
-  stringsStart,
-  stringsEnd,
-}: Omit<BtfLayout, "offsets">): Uint32Array {
-  let offsets = new Uint32Array(1 + Math.min(MAX_TYPES, Math.ceil((typesEnd - typesStart) / 24) + 16));
-  let id = 1;
-  for (let at = typesStart; at < typesEnd; id++) {
-    if (at + TYPE_SIZE > typesEnd) throw new BtfError("BTF_TRUNCATED", `type ${id} is cut short`);
-    const info = view.getUint32(at + 4, littleEndian);
-    const size = trailing[kindOf(info)];
-    if (!size || kindOf(info) === BtfKind.VOID)
-      throw new BtfError("BTF_KIND", `type ${id} is of the unknown kind ${kindOf(info)}`);
-    if (view.getUint32(at, littleEndian) >= stringsEnd - stringsStart) {
-      throw new BtfError("BTF_RANGE", `the name of type ${id} lies outside the strings`);
+/** All that a type section holds are words. A part of a word at its end is a type cut short, which the count shows. */
+function wordsOf(bytes: Uint8Array, start: number, end: number, littleEndian: boolean): Uint32Array {
+  const count = Math.floor((end - start) / 4);
+  if ((end - start) % 4 !== 0) throw new BtfError("BTF_TRUNCATED", "the last type is cut short");
+  const at = bytes.byteOffset + start;
+  if (littleEndian === hostLittleEndian && at % 4 === 0) return new Uint32Array(bytes.buffer, at, count);
+  const view = new DataView(bytes.buffer, at, count * 4);
+  const words = new Uint32Array(count);
+  for (let i = 0; i < count; i++) words[i] = view.getUint32(i * 4, littleEndian);
+  return words;
+}
+
+// One pass over the millions of words of a kernel's BTF, driven by a table so that it is soon compiled for all kinds.
+// Rather than check each reference it keeps the highest.
+function indexTypes(unsigned: Uint32Array, firstId: number) {
+  const table = Uint8Array.from(shapes.flat());
+  // Signed words are small integers to V8 whatever their highest bit is.
+  const words = new Int32Array(unsigned.buffer, unsigned.byteOffset, unsigned.length);
+  const length = words.length;
+  let offsets = new Uint32Array(16 + Math.ceil(length / 7));
+  let count = 0;
+  let highestType = 0;
+  let highestName = 0;
+  for (let at = 0; at < length; count++) {
+    if (at + 3 > length) throw cutShort(firstId + count);
+    const info = words[at + 1]!;
+    const kind = (info >>> 24) & 0x7f;
+    if (kind === 0 || kind >= shapes.length) throw unknownKind(firstId + count, kind);
+    if (firstId + count > MAX_TYPES) throw new BtfError("BTF_LIMIT", `more than ${MAX_TYPES} types`);
+    if (count >= offsets.length) offsets = enlarged(offsets);
+    offsets[count] = at;
+    const row = kind * 5;
+    const stride = table[row + 1]!;
+    const each = at + 3 + table[row]!;
+    const end = each + stride * (info & 0xff_ffff);
+    if (end > length) throw cutShort(firstId + count);
+
+    const name = words[at]! >>> 0;
+    if (name > highestName) highestName = name;
+    if (table[row + 2] !== 0) {
+      const type = words[at + 2]! >>> 0;
+      if (type > highestType) highestType = type;
+    } else if (kind === ARRAY) {
+      const type = Math.max(words[at + 3]! >>> 0, words[at + 4]! >>> 0);
+      if (type > highestType) highestType = type;
     }
-    if (id > MAX_TYPES) throw new BtfError("BTF_LIMIT", `more than ${MAX_TYPES} types`);
-    if (id >= offsets.length) {
-      const larger = new Uint32Array(Math.min(MAX_TYPES + 1, offsets.length * 2));
-      larger.set(offsets);
-      offsets = larger;
+    if (stride !== 0) {
+      const nameAt = table[row + 3]!;
+      const typeAt = table[row + 4]!;
+      for (let i = each - 1; i < end - 1; i += stride) {
+        if (nameAt !== 0) {
+          const name = words[i + nameAt]! >>> 0;
+          if (name > highestName) highestName = name;
+        }
+        if (typeAt !== 0) {
+          const type = words[i + typeAt]! >>> 0;
+          if (type > highestType) highestType = type;
+        }
+      }
     }
-    offsets[id] = at;
-    at += TYPE_SIZE + size[0] + size[1] * vlenOf(info);
-    if (at > typesEnd) throw new BtfError("BTF_TRUNCATED", `type ${id} is cut short`);
+    at = end;
   }
-  return offsets.slice(0, id);
+  return { offsets: offsets.slice(0, count), highestType, highestName };
 }
 
-function checkReferences(
-  { view, littleEndian, offsets, stringsStart, stringsEnd }: BtfLayout,
-  id: number,
-): void {
-  const at = offsets[id]!;
-  const body = at + TYPE_SIZE;
-  const info = view.getUint32(at + 4, littleEndian);
-  const checkType = (offset: number) => {
-    const target = view.getUint32(offset, littleEndian);
-    if (target >= offsets.length)
-      throw new BtfError(
+function enlarged(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(Math.ceil(array.length * 1.5));
+  larger.set(array);
+  return larger;
+}
+
+function unknownKind(id: number, kind: number): BtfError {
+  return new BtfError("BTF_KIND", `type ${id} is of the unknown kind ${kind}`);
+}
+
+function cutShort(id: number): BtfError {
+  return new BtfError("BTF_TRUNCATED", `type ${id} is cut short`);
+}
+
+/** Finds the type that made {@link readLayout} complain. */
+function badReference(
+  words: Uint32Array,
+  offsets: Uint32Array,
+  firstId: number,
+  stringsLength: number,
+): BtfError {
+  const typeCount = firstId + offsets.length - 1;
+  for (let i = 0; i < offsets.length; i++) {
+    const at = offsets[i]!;
+    const { names, types } = referencesOf(words, at);
+    const id = firstId + i;
+    if (names.some((word) => words[word]! >= stringsLength))
+      return new BtfError("BTF_RANGE", `a name in type ${id} lies outside the strings`);
+    const bad = types.find((word) => words[word]! > typeCount);
+    if (bad !== undefined)
+      return new BtfError(
         "BTF_RANGE",
-        `type ${id} refers to type ${target}, but there are ${offsets.length - 1}`,
+        `type ${id} refers to type ${words[bad]}, but there are ${typeCount} types`,
       );
-  };
-  const checkName = (offset: number) => {
-    if (view.getUint32(offset, littleEndian) >= stringsEnd - stringsStart) {
-      throw new BtfError("BTF_RANGE", `a name in type ${id} lies outside the strings`);
-    }
-  };
-  switch (kindOf(info)) {
-    case BtfKind.INT:
-    case BtfKind.FLOAT:
-    case BtfKind.FWD:
-      return;
-    case BtfKind.ARRAY:
-      checkType(body);
-      checkType(body + 4);
-      return;
-    case BtfKind.STRUCT:
-    case BtfKind.UNION:
-      for (let i = 0; i < vlenOf(info); i++) {
-        checkName(body + i * 12);
-        checkType(body + i * 12 + 4);
-      }
-      return;
-    case BtfKind.ENUM:
-    case BtfKind.ENUM64: {
-      const stride = kindOf(info) === BtfKind.ENUM ? 8 : 12;
-      for (let i = 0; i < vlenOf(info); i++) checkName(body + i * stride);
-      return;
-    }
-    case BtfKind.FUNC_PROTO:
-      checkType(at + 8);
-      for (let i = 0; i < vlenOf(info); i++) {
-        checkName(body + i * 8);
-        checkType(body + i * 8 + 4);
-      }
-      return;
-    case BtfKind.DATASEC:
-      for (let i = 0; i < vlenOf(info); i++) checkType(body + i * 12);
-      return;
-    default:
-      checkType(at + 8);
   }
+  return new BtfError("BTF_RANGE", "a type refers to something that does not exist");
+}
+
+/** The words of a type that are offsets of names and ids of types, for whoever moves or renumbers it. */
+export function referencesOf(words: Uint32Array, at: number): { names: number[]; types: number[] } {
+  const info = words[at + 1]!;
+  const [fixed, stride, head, name, type] = shapes[kindOf(info)]!;
+  const names = [at];
+  const types = head ? [at + 2] : kindOf(info) === ARRAY ? [at + 3, at + 4] : [];
+  const each = at + 3 + fixed;
+  for (let i = each; i < each + stride * vlenOf(info); i += stride) {
+    if (name !== 0) names.push(i + name - 1);
+    if (type !== 0) types.push(i + type - 1);
+  }
+  return { names, types };
+}
+
+/** The words that a type takes. */
+export function wordsIn(info: number): number {
+  const [fixed, each] = shapes[kindOf(info)]!;
+  return 3 + fixed + each * vlenOf(info);
 }

@@ -1,0 +1,55 @@
+import { execFileSync } from "node:child_process";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { thrown } from "../testing/thrown.js";
+import { kernelBtf } from "./kernel-btf.js";
+
+const test = suite("the kernel's BTF");
+
+test("it is what bpftool reads", () => {
+  const btf = kernelBtf.vmlinux();
+  const dump = JSON.parse(
+    execFileSync("bpftool", ["-j", "btf", "dump", "file", "/sys/kernel/btf/vmlinux"], {
+      maxBuffer: 1 << 28,
+      encoding: "utf8",
+    }),
+  ) as { types: { id: number; kind: string; name: string; vlen?: number; size?: number }[] };
+  assert.is(btf.typeCount, dump.types.length);
+  const names = (name: string) => (name === "(anon)" ? "" : name);
+  for (const type of dump.types) {
+    const own = btf.kind(type.id).toUpperCase();
+    if (own !== type.kind || btf.name(type.id) !== names(type.name)) {
+      assert.equal([type.id, own, btf.name(type.id)], [type.id, type.kind, names(type.name)]);
+    }
+  }
+  for (const type of dump.types.filter((type) => type.kind === "STRUCT").slice(0, 500)) {
+    const own = btf.type(type.id);
+    assert.equal(own.kind === "struct" && [own.size, own.members.length], [type.size, type.vlen]);
+  }
+});
+
+test("it is kept while it is in use", () => {
+  assert.is(kernelBtf.vmlinux(), kernelBtf.vmlinux());
+});
+
+test("a module's BTF continues the kernel's", () => {
+  const vmlinux = kernelBtf.vmlinux();
+  for (const name of kernelBtf.modules()) {
+    const btf = kernelBtf.module(name);
+    assert.is(btf.base, vmlinux);
+    assert.is(btf.firstId, vmlinux.typeCount + 1);
+    for (let id = btf.firstId; id <= btf.typeCount; id++) btf.type(id);
+  }
+  assert.match(
+    thrown(() => kernelBtf.module("no_such_module")).message,
+    /no BTF of a module "no_such_module"/,
+  );
+  assert.match(thrown(() => kernelBtf.module("../vmlinux")).message, /no BTF of a module/);
+});
+
+test("the kernel's BTF by its id is the same", () => {
+  // The kernel registers its own first (btf_vmlinux_init, kernel/bpf/btf.c).
+  assert.is(kernelBtf.byId(1), kernelBtf.vmlinux());
+});
+
+test.run();
