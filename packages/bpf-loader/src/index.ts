@@ -12,7 +12,7 @@ export {
 } from "./disasm/disassemble.js";
 export { disassembleFunction, type ListedInstruction, type SourceLine } from "./disasm/function-listing.js";
 export type { MiscFeature } from "./features/misc.js";
-export { type FeatureReport, features, features } from "./features/probe.js";
+export { type FeatureReport, features } from "./features/probe.js";
 export type { SystemConfig } from "./features/system.js";
 export { kernelBtf } from "./kernel/kernel-btf.js";
 export { BpfLink, type LinkInfo } from "./kernel/link.js";
