@@ -18,6 +18,7 @@ test("help and version go to standard output", () => {
     ["status", "-h"],
     ["doctor", "--help"],
     ["gc", "--help"],
+    ["serve", "--help"],
   ]) {
     weir(args, ({ status, stdout, stderr }) => {
       assert.is(status, 0);

@@ -14,4 +14,5 @@ export { CniError, CniErrorCode } from "./cni/errors.js";
 export { convertResult } from "./cni/result.js";
 export { runPlugin, type Streams } from "./cni/run.js";
 export { type Json, JsonNumber, type JsonObject, parseJson, stringifyJson } from "./json.js";
+export { CallServer, type ServedCall } from "./server/server.js";
 export { VERSION } from "./version.js";

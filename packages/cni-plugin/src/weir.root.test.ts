@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { checkRequirements, type Inspection, Shaper } from "@weir/shaper";
@@ -27,7 +28,8 @@ const missing = checkRequirements().filter(({ ok, required, name }) => required 
 // In the kernel VM nothing may be missing, so that a test that fails there is seen.
 const skipped = missing.length > 0 && !process.env.WEIR_VM;
 if (skipped) console.log(`skipped: this kernel lacks ${missing.map(({ name }) => name).join(", ")}`);
-const test = (name: string, work: () => void) => (skipped ? tests.skip(name, work) : tests(name, work));
+const test = (name: string, work: () => void | Promise<void>) =>
+  skipped ? tests.skip(name, work) : tests(name, work);
 
 const prevResult = { cniVersion: "1.1.0", interfaces: [{ name: "eth0" }], ips: [{ address: "10.1.0.5/16" }] };
 const limited = (egressRate: number, ingressRate = 50_000_000) => ({
@@ -282,6 +284,61 @@ test("without privileges it says so in one sentence", () => {
   );
   assert.is(status, 1, stderr);
   assert.match(stderr, /^weir: [^\n]*(root|CAP_)[^\n]*\n$/);
+});
+
+test("weir serve does the plugin's work, and the plugin does it itself when the server is killed", async () => {
+  using pod = new Pod(executables.folder, "blue", "ipvlan");
+  const before = pod.state;
+  const server = spawn(executables.launcher, ["serve", "--json"], {
+    env: { PATH: process.env.PATH, WEIR_STATE_DIRECTORY: executables.stateDirectory, ...base },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  server.stdout.setEncoding("utf8").on("data", (text: string) => {
+    printed += text;
+  });
+  try {
+    await once(server.stdout, "data");
+    const added = cni("ADD", pod, limited(100_000_000));
+    succeeded(added);
+    assert.equal(JSON.parse(added.stdout), prevResult);
+    assert.is(pod.state.qdisc, "fq");
+    succeeded(cni("CHECK", pod, limited(100_000_000)));
+    assert.is(cniError(cni("CHECK", pod, limited(90_000_000))).code, 104);
+    const full = openSync("/dev/full", "w");
+    const lost = executables.run([executables.launcher], {
+      env: {
+        ...base,
+        CNI_COMMAND: "ADD",
+        CNI_CONTAINERID: "pod1",
+        CNI_NETNS: pod.netns,
+        CNI_IFNAME: "eth0",
+        CNI_PATH: "/opt/cni/bin",
+      },
+      input: JSON.stringify(limited(100_000_000)),
+      stdout: full,
+    });
+    closeSync(full);
+    assert.match(lost.stderr, /could not write the result to standard output .*what ADD did was taken back/);
+    assert.equal(pod.state, before);
+    succeeded(cni("ADD", pod, limited(100_000_000)));
+  } finally {
+    server.kill("SIGKILL");
+    await once(server, "close");
+  }
+  const calls = printed
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => JSON.parse(line) as { command: string });
+  assert.equal(
+    calls.map(({ command }) => command),
+    ["ADD", "CHECK", "CHECK", "ADD", "ADD"],
+  );
+  succeeded(cni("CHECK", pod, limited(100_000_000)));
+  succeeded(cni("DEL", pod, limited(100_000_000)));
+  assert.equal(pod.state, before);
+  assert.equal(ids(), []);
 });
 
 tests.run();

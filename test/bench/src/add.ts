@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,13 +28,20 @@ function timed(command: string[], env: Record<string, string> = {}, input = ""):
   return elapsed;
 }
 
-function plugin(command: string, program: string, config: object): number {
+function plugin(
+  command: string,
+  program: string,
+  config: object,
+  extra: Record<string, string> = {},
+): number {
   const env = {
+    WEIR_STATE_DIRECTORY: join(folder, "served"),
     CNI_COMMAND: command,
     CNI_CONTAINERID: "bench",
     CNI_NETNS: netns,
     CNI_IFNAME: "eth0",
     CNI_PATH: "/usr/lib/cni",
+    ...extra,
   };
   return timed([program], env, JSON.stringify(config));
 }
@@ -69,25 +77,49 @@ function withPod(kind: "ipvlan" | "veth", work: () => number): number {
   }
 }
 
-function addOf(program: string, type: string, kind: "ipvlan" | "veth"): number {
+function addOf(
+  program: string,
+  type: string,
+  kind: "ipvlan" | "veth",
+  env: Record<string, string> = {},
+): number {
   return withPod(kind, () => {
-    const elapsed = plugin("ADD", program, config(type));
-    plugin("DEL", program, config(type));
+    const elapsed = plugin("ADD", program, config(type), env);
+    plugin("DEL", program, config(type), env);
     return elapsed;
   });
 }
 
-function main(): void {
+/** A state directory where no server listens. */
+const alone = { WEIR_STATE_DIRECTORY: join(folder, "alone") };
+
+async function main(): Promise<void> {
   writeFileSync(empty, "");
   if (!isBpffs("/sys/fs/bpf")) mountBpffs("/sys/fs/bpf");
   const contestants: Record<string, () => number> = {
     "node empty.cjs": () => timed([process.execPath, empty]),
     "weir VERSION": () => plugin("VERSION", weir, { cniVersion: "1.0.0" }),
-    "weir ADD, ipvlan pod": () => addOf(weir, "weir", "ipvlan"),
+    "weir ADD, ipvlan pod": () => addOf(weir, "weir", "ipvlan", alone),
+    "the same, weir serve": () => addOf(weir, "weir", "ipvlan"),
     ...(existsSync(bandwidth)
       ? { "bandwidth ADD, veth pod": () => addOf(bandwidth, "bandwidth", "veth") }
       : {}),
   };
+  const server = spawn(weir, ["serve"], {
+    env: { PATH: process.env.PATH, WEIR_STATE_DIRECTORY: join(folder, "served") },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    await once(server.stdout, "data");
+    server.stdout.resume();
+    measure(contestants);
+  } finally {
+    server.kill();
+    await once(server, "close");
+  }
+}
+
+function measure(contestants: Record<string, () => number>): void {
   const times = new Map<string, number[]>(Object.keys(contestants).map((name) => [name, []]));
   // The first round loads modules and the BPF program; it does not count.
   for (let round = -1; round < ROUNDS; round++) {
@@ -115,7 +147,7 @@ function main(): void {
 }
 
 try {
-  main();
+  await main();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

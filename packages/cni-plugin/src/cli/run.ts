@@ -117,6 +117,15 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     ({ json }: JsonOption) => finish(gc(context(json))),
   );
 
+  command(
+    "serve",
+    "answer the plugin's calls in a process that stays, so that each takes a fraction of the time",
+    serveExamples,
+  ).action(async ({ json }: JsonOption) => {
+    const { serve } = await import("./serve.js");
+    finish(await serve(context(json)));
+  });
+
   return program;
 }
 
@@ -201,3 +210,9 @@ const doctorExamples = `  weir doctor
 The exit code is 1 where something that is required is missing.`;
 
 const gcExamples = `  weir gc`;
+
+const serveExamples = `  weir serve
+  weir serve --json
+
+It listens on cni.sock in the state directory, for root alone, until SIGTERM, and prints a line for each call. Where
+it does not run, sees other files than the plugin, or dies, the plugin does the work itself.`;

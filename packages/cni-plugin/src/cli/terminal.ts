@@ -7,6 +7,8 @@ export interface Terminal {
   print(text: string): void;
   /** Prints a value as JSON on standard output. */
   printJson(value: Printable): void;
+  /** Prints a value as JSON on one line of standard output, for one that is one of many. */
+  printLine(value: Printable): void;
   /** Prints a line on standard error. */
   complain(text: string): void;
   /** Colours for standard output: each gives the text back as it is where colours are off. */
@@ -22,6 +24,7 @@ export function processTerminal(): Terminal {
   return {
     print: (text) => writeAll(1, text.endsWith("\n") ? text : `${text}\n`),
     printJson: (value) => writeAll(1, `${stringifyJson(value, 2)}\n`),
+    printLine: (value) => writeAll(1, `${stringifyJson(value)}\n`),
     complain: (text) => writeAll(2, text.endsWith("\n") ? text : `${text}\n`),
     style: {
       bold: sgr(1, 22),

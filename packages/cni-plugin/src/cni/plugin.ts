@@ -33,7 +33,7 @@ export interface Call {
 /** What a call gives: the text for standard output, and how to take back what was done if that cannot be written. */
 export interface Reply {
   output: string;
-  undo?: () => void;
+  undo?: () => void | Promise<void>;
 }
 
 /** Answers a call other than VERSION. Throws CniError. */

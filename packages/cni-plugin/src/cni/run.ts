@@ -1,5 +1,6 @@
 import { stringifyJson } from "../json.js";
 import { shaperOptions } from "../options.js";
+import { askServer } from "../server/client.js";
 import { mentionsBandwidth } from "./bandwidth.js";
 import {
   newestVersion,
@@ -10,6 +11,7 @@ import {
 } from "./configuration.js";
 import { type CniEnvironment, parseEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
+import type { Call, Reply } from "./plugin.js";
 import { convertResult } from "./result.js";
 
 /** How a call reaches the outside. */
@@ -36,19 +38,35 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
     if (environment.command === "ADD") {
       const result = passThrough(input);
       if (result !== undefined) {
-        deliver(streams, result, undefined);
+        await deliver(streams, result, undefined);
         return 0;
       }
     }
-    // The shaper and all below it load here, so that VERSION and pods without a limit do without.
-    const { answer } = await import("./plugin.js");
-    const reply = answer({ environment, input, options: shaperOptions(streams.env) });
-    deliver(streams, reply.output, reply.undo);
+    const reply = await answerCall({ environment, input, options: shaperOptions(streams.env) });
+    await deliver(streams, reply.output, reply.undo);
     return 0;
   } catch (error) {
     report(streams, error, cniVersion);
     return 1;
   }
+}
+
+/** Asks the node's server, and does without it where there is none. */
+async function answerCall(call: Call): Promise<Reply> {
+  const { command } = call.environment;
+  if (command === "ADD" || command === "DEL" || command === "CHECK") {
+    const output = await askServer(call, call.options);
+    if (output !== undefined) {
+      const undo = async () => {
+        const { answer } = await import("./plugin.js");
+        answer({ ...call, environment: { ...call.environment, command: "DEL" } });
+      };
+      return command === "ADD" ? { output, undo } : { output };
+    }
+  }
+  // The shaper and all below it load here, so that VERSION and pods without a limit do without.
+  const { answer } = await import("./plugin.js");
+  return answer(call);
 }
 
 /** The answer to ADD for a pod that has no limit, which most pods of a cluster have not; undefined for others. */
@@ -71,14 +89,14 @@ function readInput(streams: Streams, { command }: CniEnvironment): string {
   }
 }
 
-function deliver(streams: Streams, output: string, undo: (() => void) | undefined): void {
+async function deliver(streams: Streams, output: string, undo: Reply["undo"]): Promise<void> {
   if (output === "") return;
   try {
     streams.write(1, output);
   } catch (error) {
     let suffix = "what ADD did was taken back";
     try {
-      undo?.();
+      await undo?.();
     } catch (undoError) {
       suffix = `and what ADD did could not be taken back: ${(undoError as Error).message}`;
     }
