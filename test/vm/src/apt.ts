@@ -38,7 +38,7 @@ export class PrivateApt {
     if (!mirror) {
       throw new VmError(
         "DOWNLOAD_FAILED",
-        "this machine's apt has no source for Debian's main archive, from which the VM's kernels come; " +
+        "this machine's apt has no source for Debian's main archive, from which the VM's kernels and the tests' packages come; " +
           "add one to /etc/apt/sources.list.d (see sources.list(5))",
       );
     }
