@@ -41,7 +41,7 @@ export class DataSection {
         keySize: 4,
         valueSize: section.size,
         maxEntries: 1,
-        flags: MapFlag.MMAPABLE | (this.readOnly ? MapFlag.RDONLY_PROG : 0),
+        flags: (hasGlobals(types) ? MapFlag.MMAPABLE : 0) | (this.readOnly ? MapFlag.RDONLY_PROG : 0),
       },
       types && { btf: types.btf, key: 0, value: types.datasec },
     );
@@ -60,4 +60,14 @@ export class DataSection {
   get initialised(): boolean {
     return this.#contents !== undefined || this.#source.length > 0;
   }
+}
+
+/** libbpf lets user space map a section if something in it has a name that is known outside its file. */
+function hasGlobals(types: { btf: Btf; datasec: number } | undefined): boolean {
+  const section = types?.btf.type(types.datasec);
+  if (section?.kind !== "datasec") return false;
+  return section.entries.some((entry) => {
+    const variable = types!.btf.type(entry.type);
+    return variable.kind === "var" && variable.linkage !== "static";
+  });
 }
