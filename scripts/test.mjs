@@ -3,21 +3,28 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { main, prepareCheckout, requireRoot, requireVmPackages, root, SetupError } from "./setup.mjs";
+import { main, prepareCheckout, requireRoot, requireVmPackages, root, SetupError, step } from "./setup.mjs";
 
 const USAGE = `Usage: npm test [-- OPTIONS]
 
   --unit            only the tests that run on this host
-  --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, forky); may be given again
+  --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, newest); may be given again
   --filter TEXT     only test files whose name holds TEXT
   --help            this text`;
 
 /** What the VM's command ends with when the machine failed rather than what ran in it. */
 const VM_FAILED = 125;
 
-const DEFAULT_KERNELS = ["5.10", "6.1", "6.12"];
-
 const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
+const everything = [...packages, "test/objects/dist", "test/e2e/dist"];
+
+/** What runs in the VM by default. The newest kernel alone has what some objects of Debian's packages want. */
+const DEFAULT_RUNS = [
+  { kernel: "5.10", folders: everything },
+  { kernel: "6.1", folders: everything },
+  { kernel: "6.12", folders: everything },
+  { kernel: "newest", folders: ["test/objects/dist"] },
+];
 
 await main(async (args) => {
   const options = parse(args);
@@ -29,6 +36,9 @@ await main(async (args) => {
   if (inVm) requireRoot("npm test boots kernels and installs what they need; that");
   await prepareCheckout();
   const results = [];
+  if (inVm || process.getuid() === 0) {
+    await step("fetching BPF objects of Debian's packages", () => fetchObjects());
+  }
 
   if (inVm) {
     // bpftool is what the loader's results are compared with.
@@ -44,23 +54,24 @@ await main(async (args) => {
       process.execPath,
       "scripts/suite.mjs",
       pattern(options, kind),
-      ...packages,
       "test/vm/dist",
-      "test/e2e/dist",
+      ...everything,
     ];
     results.push({ where: "this host", ...(await suite(process.execPath, command)) });
   }
 
-  for (const kernel of inVm ? (options.kernels ?? DEFAULT_KERNELS) : []) {
+  const { cacheFolder } = await import("../test/vm/dist/index.js");
+  const asked = options.kernels?.map((kernel) => ({ kernel, folders: everything }));
+  for (const { kernel, folders } of inVm ? (asked ?? DEFAULT_RUNS) : []) {
     console.log(`\n=== Linux ${kernel} in the VM`);
-    const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "1200", "--"];
+    const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
+    const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "1200", ...cache, "--"];
     const command = [
       ...vm,
       process.execPath,
       "scripts/suite.mjs",
       pattern(options, "\\.(root|e2e)"),
-      ...packages,
-      "test/e2e/dist",
+      ...folders,
     ];
     let result = await suite(process.execPath, command);
     if (result.broken && result.status === VM_FAILED) {
@@ -72,6 +83,12 @@ await main(async (args) => {
   }
   return summarise(results);
 });
+
+/** The VM has no network; it sees this machine's files. */
+async function fetchObjects() {
+  const { fetchAll } = await import("../test/objects/dist/packages.js");
+  await fetchAll();
+}
 
 function parse(args) {
   try {
