@@ -47,4 +47,4 @@ export { BpfObjectError, type BpfObjectErrorCode } from "./object/error.js";
 export type { BpfFunction, Reference } from "./object/function.js";
 export type { MapSpec } from "./object/map-spec.js";
 export type { ProgramSpec } from "./object/program-spec.js";
-export type { VariableSpec } from "./object/variable.js";
+export { type VariableSpec, variableAt } from "./object/variable.js";

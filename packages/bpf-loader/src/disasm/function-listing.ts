@@ -2,7 +2,7 @@ import type { Btf } from "../btf/btf.js";
 import { type ExtRecords, firstAtOrAfter } from "../btf/ext.js";
 import type { BpfObject } from "../object/bpf-object.js";
 import { type BpfFunction, INSTRUCTION_SIZE } from "../object/function.js";
-import type { VariableSpec } from "../object/variable.js";
+import { variableAt } from "../object/variable.js";
 import { type DisassembledInstruction, disassemble } from "./disassemble.js";
 
 /** A line of a program's source. */
@@ -29,7 +29,7 @@ export function disassembleFunction(object: BpfObject, function_: BpfFunction): 
   const instructions = disassemble(function_.code, {
     littleEndian: object.littleEndian,
     references: function_.references,
-    variableName: variableNames(object.variables),
+    variableName: (section, offset) => variableAt(object, section, offset),
   });
   const records = object.btfExt?.lines.get(function_.section);
   if (!object.btf || !records) return instructions;
@@ -43,20 +43,6 @@ export function disassembleFunction(object: BpfObject, function_: BpfFunction): 
     last = place;
     return { ...instruction, source };
   });
-}
-
-/** Finds the variable at an offset of a data section. */
-export function variableNames(
-  variables: readonly VariableSpec[],
-): (section: string, offset: number) => string | undefined {
-  return (section, offset) => {
-    for (const variable of variables) {
-      const inside = offset - variable.offset;
-      if (variable.section !== section || inside < 0 || inside >= variable.size) continue;
-      return inside === 0 ? variable.name : `${variable.name}+${inside}`;
-    }
-    return undefined;
-  };
 }
 
 /** `struct bpf_line_info`: instruction offset, file name, line, and line number and column in one word. */

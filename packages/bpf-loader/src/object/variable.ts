@@ -48,3 +48,17 @@ export class VariableSpec {
     return this.#data.contents.subarray(this.offset, this.offset + this.size);
   }
 }
+
+/** The variable at an offset of a data section, "total", or a place inside one, "table+4"; undefined if there is none. */
+export function variableAt(
+  object: { readonly variables: readonly VariableSpec[] },
+  section: string,
+  offset: number,
+): string | undefined {
+  for (const variable of object.variables) {
+    const inside = offset - variable.offset;
+    if (variable.section !== section || inside < 0 || inside >= variable.size) continue;
+    return inside === 0 ? variable.name : `${variable.name}+${inside}`;
+  }
+  return undefined;
+}
