@@ -3,7 +3,16 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { main, prepareCheckout, requireRoot, requireVmPackages, root, SetupError, step } from "./setup.mjs";
+import {
+  main,
+  prepareCheckout,
+  requireDebianPackages,
+  requireRoot,
+  requireVmPackages,
+  root,
+  SetupError,
+  step,
+} from "./setup.mjs";
 
 const USAGE = `Usage: npm test [-- OPTIONS]
 
@@ -40,6 +49,8 @@ await main(async (args) => {
     await step("fetching BPF objects of Debian's packages", () => fetchObjects());
   }
 
+  // The ELF parser is compared with binutils' readelf.
+  await requireDebianPackages(["binutils"]);
   if (inVm) {
     // bpftool is what the loader's results are compared with.
     await requireVmPackages("bpftool");

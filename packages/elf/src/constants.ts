@@ -37,6 +37,11 @@ export const SectionType = {
   PREINIT_ARRAY: 16,
   GROUP: 17,
   SYMTAB_SHNDX: 18,
+  RELR: 19,
+  GNU_HASH: 0x6fff_fff6,
+  GNU_VERDEF: 0x6fff_fffd,
+  GNU_VERNEED: 0x6fff_fffe,
+  GNU_VERSYM: 0x6fff_ffff,
 } as const;
 
 /** `sh_flags`, as bits. */
@@ -72,6 +77,10 @@ export const SegmentType = {
   SHLIB: 5,
   PHDR: 6,
   TLS: 7,
+  GNU_EH_FRAME: 0x6474_e550,
+  GNU_STACK: 0x6474_e551,
+  GNU_RELRO: 0x6474_e552,
+  GNU_PROPERTY: 0x6474_e553,
 } as const;
 
 /** `p_flags`, as bits. */
@@ -94,3 +103,9 @@ export const SymbolType = {
 
 /** The lower two bits of `st_other`. */
 export const SymbolVisibility = { DEFAULT: 0, INTERNAL: 1, HIDDEN: 2, PROTECTED: 3 } as const;
+
+/** `ch_type`: how a section is compressed. */
+export const CompressionType = { ZLIB: 1, ZSTD: 2 } as const;
+
+/** `n_type` of the notes whose name is "GNU". */
+export const GnuNoteType = { ABI_TAG: 1, HWCAP: 2, BUILD_ID: 3, GOLD_VERSION: 4, PROPERTY: 5 } as const;

@@ -8,6 +8,8 @@ export interface ElfHeader {
   readonly littleEndian: boolean;
   /** `EI_OSABI`. */
   readonly osAbi: number;
+  /** `EI_ABIVERSION`. */
+  readonly abiVersion: number;
   /** `e_type`: see {@link ElfType}. */
   readonly type: number;
   /** `e_machine`: see {@link ElfMachine}; 247 is BPF. */
@@ -25,12 +27,6 @@ export interface ElfHeader {
   /** Index of the section that holds the sections' names; 0 if none does. */
   readonly sectionNamesIndex: number;
 }
-
-/** Sizes of the records of both classes, in bytes. */
-export const recordSize = {
-  32: { header: 52, section: 40, segment: 32, symbol: 16, rel: 8, rela: 12 },
-  64: { header: 64, section: 64, segment: 56, symbol: 24, rel: 16, rela: 24 },
-} as const;
 
 const PN_XNUM = 0xffff;
 const SHN_XINDEX = 0xffff;
@@ -51,18 +47,17 @@ export function readHeader(bytes: Uint8Array): { header: ElfHeader; reader: Read
 
   const is64 = classByte === 2;
   const reader = new Reader(bytes, is64, orderByte === 1);
-  const sizes = recordSize[is64 ? 64 : 32];
-  reader.require(0, sizes.header, "the ELF header");
-  // The fields after e_entry, e_phoff and e_shoff sit at the same distance from each other in both classes.
-  const tail = is64 ? 48 : 36;
-  const segmentOffset = reader.count(is64 ? 32 : 28, "the offset of the program headers");
-  const sectionOffset = reader.count(is64 ? 40 : 32, "the offset of the section headers");
+  const fields = reader.layout.header;
+  reader.require(0, fields.size, "the ELF header");
+  const tail = fields.flags;
+  const segmentOffset = reader.count(fields.segmentOffset, "the offset of the program headers");
+  const sectionOffset = reader.count(fields.sectionOffset, "the offset of the section headers");
   const headerSize = reader.u16(tail + 4);
-  if (headerSize < sizes.header) {
+  if (headerSize < fields.size) {
     throw new ElfError(
       "ELF_ENTRY_SIZE",
       tail + 4,
-      `the header says it has ${headerSize} bytes, fewer than ${sizes.header}`,
+      `the header says it has ${headerSize} bytes, fewer than ${fields.size}`,
     );
   }
   const counts = readCounts(reader, tail, sectionOffset, segmentOffset);
@@ -70,9 +65,10 @@ export function readHeader(bytes: Uint8Array): { header: ElfHeader; reader: Read
     class: is64 ? 64 : 32,
     littleEndian: reader.littleEndian,
     osAbi: identification.u8(7),
+    abiVersion: identification.u8(8),
     type: reader.u16(16),
     machine: reader.u16(18),
-    entry: reader.address(24),
+    entry: reader.address(fields.entry),
     flags: reader.u32(tail),
     segmentOffset,
     sectionOffset,
@@ -84,18 +80,17 @@ export function readHeader(bytes: Uint8Array): { header: ElfHeader; reader: Read
 // A count that does not fit 16 bits stands in section header 0: the number of sections in sh_size, the index of the
 // names in sh_link, the number of segments in sh_info (gabi, chapter 4, "ELF header").
 function readCounts(reader: Reader, tail: number, sectionOffset: number, segmentOffset: number) {
-  const sizes = recordSize[reader.is64 ? 64 : 32];
+  const { section, segment } = reader.layout;
   let segmentCount = reader.u16(tail + 8);
   let sectionCount = reader.u16(tail + 12);
   let sectionNamesIndex = reader.u16(tail + 14);
   if (sectionOffset !== 0) {
-    expectEntrySize(reader, tail + 10, sizes.section, "section header");
-    reader.require(sectionOffset, sizes.section, "section header 0", tail + 12);
-    const zero = sectionOffset;
+    expectEntrySize(reader, tail + 10, section.size, "section header");
+    reader.require(sectionOffset, section.size, "section header 0", tail + 12);
     if (sectionCount === 0)
-      sectionCount = reader.count(zero + (reader.is64 ? 32 : 20), "the number of sections");
-    if (sectionNamesIndex === SHN_XINDEX) sectionNamesIndex = reader.u32(zero + (reader.is64 ? 40 : 24));
-    if (segmentCount === PN_XNUM) segmentCount = reader.u32(zero + (reader.is64 ? 44 : 28));
+      sectionCount = reader.count(sectionOffset + section.length, "the number of sections");
+    if (sectionNamesIndex === SHN_XINDEX) sectionNamesIndex = reader.u32(sectionOffset + section.link);
+    if (segmentCount === PN_XNUM) segmentCount = reader.u32(sectionOffset + section.info);
   } else if (sectionCount !== 0) {
     throw new ElfError("ELF_RANGE", tail + 12, `${sectionCount} sections announced, but no section headers`);
   }
@@ -106,13 +101,13 @@ function readCounts(reader: Reader, tail: number, sectionOffset: number, segment
       `section ${sectionNamesIndex} holds the names, but there are ${sectionCount}`,
     );
   }
-  if (segmentCount > 0) expectEntrySize(reader, tail + 6, sizes.segment, "program header");
+  if (segmentCount > 0) expectEntrySize(reader, tail + 6, segment.size, "program header");
   // Dividing rather than multiplying: the count may be close to 2^53.
-  if (sectionCount > reader.length / sizes.section) {
+  if (sectionCount > reader.length / section.size) {
     throw new ElfError("ELF_TRUNCATED", tail + 12, `${sectionCount} section headers do not fit the file`);
   }
-  reader.require(sectionOffset, sectionCount * sizes.section, "the section header table", tail + 12);
-  reader.require(segmentOffset, segmentCount * sizes.segment, "the program header table", tail + 8);
+  reader.require(sectionOffset, sectionCount * section.size, "the section header table", tail + 12);
+  reader.require(segmentOffset, segmentCount * segment.size, "the program header table", tail + 8);
   return { segmentCount, sectionCount, sectionNamesIndex };
 }
 

@@ -1,4 +1,8 @@
 import { ElfError } from "./error.js";
+import { type Layout, layout32, layout64 } from "./layout.js";
+
+/** 2^21: what the upper half of a 64-bit number may hold for the whole to be at most 2^53 - 1. */
+const UPPER_LIMIT = 0x20_0000;
 
 /**
  * Reads numbers in the file's class and byte order, each read checked against the file's end.
@@ -6,19 +10,19 @@ import { ElfError } from "./error.js";
  */
 export class Reader {
   readonly bytes: Uint8Array;
+  readonly length: number;
   readonly is64: boolean;
   readonly littleEndian: boolean;
+  readonly layout: Layout;
   readonly #view: DataView;
 
   constructor(bytes: Uint8Array, is64: boolean, littleEndian: boolean) {
     this.bytes = bytes;
+    this.length = bytes.length;
     this.is64 = is64;
     this.littleEndian = littleEndian;
+    this.layout = is64 ? layout64 : layout32;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  get length(): number {
-    return this.bytes.length;
   }
 
   u8(offset: number): number {
@@ -59,19 +63,20 @@ export class Reader {
   /** A field as wide as the class that must fit a JavaScript integer: an offset, a size, a set of flags. */
   count(offset: number, what: string): number {
     if (!this.is64) return this.u32(offset);
-    const value = this.u64(offset);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER))
-      throw new ElfError("ELF_RANGE", offset, `${what} is ${value}, larger than any file`);
-    return Number(value);
+    const upper = this.u32(this.littleEndian ? offset + 4 : offset);
+    if (upper >= UPPER_LIMIT) {
+      throw new ElfError("ELF_RANGE", offset, `${what} is ${this.u64(offset)}, larger than any file`);
+    }
+    return upper * 2 ** 32 + this.u32(this.littleEndian ? offset : offset + 4);
   }
 
   /** Throws unless [offset, offset + length) lies in the file. Both are at most 2^53, so their sum cannot wrap. */
   require(offset: number, length: number, what: string, at = offset): void {
-    if (offset + length > this.bytes.length) {
+    if (offset + length > this.length) {
       throw new ElfError(
         "ELF_TRUNCATED",
         at,
-        `${what} ends at byte ${offset + length}, but the file has ${this.bytes.length}`,
+        `${what} ends at byte ${offset + length}, but the file has ${this.length}`,
       );
     }
   }

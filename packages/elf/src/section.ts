@@ -1,143 +1,177 @@
+import {
+  type ElfCompression,
+  type ElfInflate,
+  hasOldHeader,
+  inflateSection,
+  readCompression,
+  readOldCompression,
+} from "./compression.js";
 import { SectionFlag, SectionType } from "./constants.js";
 import { ElfError } from "./error.js";
-import { recordSize } from "./header.js";
 import type { Reader } from "./reader.js";
-import { StringTable } from "./string-table.js";
 
-/** One section header (`Elf32_Shdr`, `Elf64_Shdr`) and a view of what it describes. */
+/** What the sections of one file share. */
+interface File {
+  readonly reader: Reader;
+  readonly inflate: ElfInflate | undefined;
+}
+
+/** One section header (`Elf32_Shdr`, `Elf64_Shdr`), read from the file when a property is asked for. */
 export class ElfSection {
   /** Position in the section header table. */
   readonly index: number;
   /** The name, "" if the file has no section names. */
   readonly name: string;
-  /** `sh_type`: see {@link SectionType}. */
-  readonly type: number;
-  /** `sh_flags`: see {@link SectionFlag}. */
-  readonly flags: number;
-  /** Address in memory; 0 if the section is not loaded. */
-  readonly address: bigint;
-  /** Where its bytes begin in the file. */
-  readonly offset: number;
-  /** Its size in bytes; for NOBITS, in memory alone. */
-  readonly size: number;
-  /** `sh_link`: index of a related section, depending on the type. */
-  readonly link: number;
-  /** `sh_info`: depends on the type; for REL and RELA the section that is relocated. */
-  readonly info: number;
-  /** Alignment in bytes; 0 and 1 both mean none. */
-  readonly alignment: number;
-  /** Size of one entry if the section is a table, else 0. */
-  readonly entrySize: number;
   /** Where its header stands in the file, for error messages. */
   readonly headerOffset: number;
-  readonly #file: Uint8Array;
+  readonly #file: File;
+  #inflated: Uint8Array | undefined;
 
   /** Made by {@link ElfFile.parse}. */
-  constructor(reader: Reader, index: number, headerOffset: number, name: string) {
-    const fields = sectionFields[reader.is64 ? 64 : 32];
-    const at = headerOffset;
+  constructor(file: File, index: number, headerOffset: number, name: string) {
     this.index = index;
     this.name = name;
-    this.headerOffset = at;
-    this.type = reader.u32(at + 4);
-    this.flags = reader.count(at + fields.flags, "the section's flags");
-    this.address = reader.address(at + fields.address);
-    this.offset = reader.count(at + fields.offset, "the section's offset");
-    this.size = reader.count(at + fields.size, "the section's size");
-    this.link = reader.u32(at + fields.link);
-    this.info = reader.u32(at + fields.info);
-    this.alignment = reader.count(at + fields.alignment, "the section's alignment");
-    this.entrySize = reader.count(at + fields.entrySize, "the section's entry size");
-    this.#file = reader.bytes;
-    if (this.hasBytes)
-      reader.require(this.offset, this.size, `section ${index} "${name}"`, at + fields.offset);
+    this.headerOffset = headerOffset;
+    this.#file = file;
+    this.#inflated = undefined;
+  }
+
+  /** `sh_type`: see {@link SectionType}. */
+  get type(): number {
+    return this.#file.reader.u32(this.headerOffset + 4);
+  }
+
+  /** `sh_flags`: see {@link SectionFlag}. */
+  get flags(): number {
+    const { reader } = this.#file;
+    return reader.count(this.headerOffset + reader.layout.section.flags, "the section's flags");
+  }
+
+  /** Address in memory; 0 if the section is not loaded. */
+  get address(): bigint {
+    const { reader } = this.#file;
+    return reader.address(this.headerOffset + reader.layout.section.address);
+  }
+
+  /** Where its bytes begin in the file. */
+  get offset(): number {
+    const { reader } = this.#file;
+    return reader.count(this.headerOffset + reader.layout.section.offset, "the section's offset");
+  }
+
+  /** Its size in bytes; for NOBITS, in memory alone. */
+  get size(): number {
+    const { reader } = this.#file;
+    return reader.count(this.headerOffset + reader.layout.section.length, "the section's size");
+  }
+
+  /** `sh_link`: index of a related section, depending on the type. */
+  get link(): number {
+    const { reader } = this.#file;
+    return reader.u32(this.headerOffset + reader.layout.section.link);
+  }
+
+  /** `sh_info`: depends on the type; for REL and RELA the section that is relocated. */
+  get info(): number {
+    const { reader } = this.#file;
+    return reader.u32(this.headerOffset + reader.layout.section.info);
+  }
+
+  /** Alignment in bytes; 0 and 1 both mean none. */
+  get alignment(): number {
+    const { reader } = this.#file;
+    return reader.count(this.headerOffset + reader.layout.section.alignment, "the section's alignment");
+  }
+
+  /** Size of one entry if the section is a table, else 0. */
+  get entrySize(): number {
+    const { reader } = this.#file;
+    return reader.count(this.headerOffset + reader.layout.section.entrySize, "the section's entry size");
   }
 
   /** Whether the section takes room in the file. */
   get hasBytes(): boolean {
-    return this.type !== SectionType.NULL && this.type !== SectionType.NOBITS;
+    const { type } = this;
+    return type !== SectionType.NULL && type !== SectionType.NOBITS;
   }
 
   /** Whether its bytes are compressed: SHF_COMPRESSED, or the older `.zdebug_` form. */
   get compressed(): boolean {
-    return (this.flags & SectionFlag.COMPRESSED) !== 0 || this.name.startsWith(".zdebug_");
+    return (this.flags & SectionFlag.COMPRESSED) !== 0 || this.#isOldForm;
   }
 
-  /** A view of its bytes, not a copy; empty for NOBITS. Throws ElfError (`ELF_COMPRESSED`) if they are compressed. */
+  /**
+   * How its bytes are compressed; undefined if they are not.
+   * Throws {@link ElfError} if they are too few for the header that says so.
+   */
+  get compression(): ElfCompression | undefined {
+    if (!this.compressed) return undefined;
+    const read = this.flags & SectionFlag.COMPRESSED ? readCompression : readOldCompression;
+    return read(this.#file.reader, this.offset, this.hasBytes ? this.size : 0, this.name);
+  }
+
+  /**
+   * Its bytes, uncompressed: a view of the file, not a copy; empty for NOBITS. Compressed ones are inflated once by the
+   * function that {@link ElfFile.parse} was given.
+   * Throws {@link ElfError} (`ELF_COMPRESSED`) if they are compressed and there is none, or it fails.
+   */
   get data(): Uint8Array {
-    if (this.compressed) {
-      throw new ElfError(
-        "ELF_COMPRESSED",
-        this.offset,
-        `section "${this.name}" is compressed; inflate its rawData yourself`,
-      );
-    }
-    return this.rawData;
+    if (this.#inflated) return this.#inflated;
+    const { compression } = this;
+    if (!compression) return this.rawData;
+    this.#inflated = inflateSection(this.#file.inflate, compression, this.offset, this.name);
+    return this.#inflated;
   }
 
   /** A view of its bytes as they stand in the file, compressed or not; empty for NOBITS. */
   get rawData(): Uint8Array {
-    return this.hasBytes
-      ? this.#file.subarray(this.offset, this.offset + this.size)
-      : this.#file.subarray(0, 0);
+    const { bytes } = this.#file.reader;
+    if (!this.hasBytes) return bytes.subarray(0, 0);
+    const { offset } = this;
+    return bytes.subarray(offset, offset + this.size);
+  }
+
+  get #isOldForm(): boolean {
+    return this.name.startsWith(".zdebug_") && hasOldHeader(this.rawData);
   }
 }
 
-/** Reads all section headers. The header has been checked: they all lie in the file. */
-export function readSections(
-  reader: Reader,
-  offset: number,
-  count: number,
-  namesIndex: number,
-): ElfSection[] {
-  const size = recordSize[reader.is64 ? 64 : 32].section;
-  const names = readNames(reader, offset + namesIndex * size, namesIndex);
-  const sections: ElfSection[] = [];
-  let total = 0;
-  for (let index = 0; index < count; index++) {
-    const at = offset + index * size;
-    const section = new ElfSection(reader, index, at, names ? names.at(reader.u32(at), at) : "");
-    sections.push(section);
-    // Overlapping sections would let a small file ask for work that grows with the square of its size.
-    if (section.hasBytes) total += section.size;
-    if (total > 2 * reader.length) {
-      throw new ElfError("ELF_LIMIT", at, "the sections overlap: together they are more than twice the file");
-    }
+/** Reads a section header and checks it, so that no property of the section throws from here on. */
+export function readSection(file: File, index: number, headerOffset: number, name: string): ElfSection {
+  const { reader } = file;
+  const fields = reader.layout.section;
+  const section = new ElfSection(file, index, headerOffset, name);
+  reader.count(headerOffset + fields.flags, "the section's flags");
+  reader.count(headerOffset + fields.alignment, "the section's alignment");
+  reader.count(headerOffset + fields.entrySize, "the section's entry size");
+  const { offset, size } = section;
+  if (section.hasBytes && offset + size > reader.length) {
+    // The message is costly to make: not before it is needed.
+    reader.require(offset, size, `section ${index} "${name}"`, headerOffset + fields.offset);
   }
-  return sections;
+  return section;
 }
 
-/** Checks that a section is a table of `entrySize`-byte records and gives their number. */
+/** Checks that a section is a table of `entrySize`-byte records as they stand in the file, and gives their number. */
 export function entryCount(section: ElfSection, entrySize: number): number {
-  if (section.entrySize !== entrySize || section.size % entrySize !== 0) {
+  const { size } = section;
+  if (section.entrySize !== entrySize || size % entrySize !== 0) {
     throw new ElfError(
       "ELF_ENTRY_SIZE",
       section.headerOffset,
-      `section "${section.name}" of ${section.size} bytes says its entries have ${section.entrySize} bytes instead of ${entrySize}`,
+      `section "${section.name}" of ${size} bytes says its entries have ${section.entrySize} bytes instead of ${entrySize}`,
     );
   }
-  return section.size / entrySize;
+  refuseCompressed(section, "a table");
+  return size / entrySize;
 }
 
-const sectionFields = {
-  32: { flags: 8, address: 12, offset: 16, size: 20, link: 24, info: 28, alignment: 32, entrySize: 36 },
-  64: { flags: 8, address: 16, offset: 24, size: 32, link: 40, info: 44, alignment: 48, entrySize: 56 },
-} as const;
-
-function readNames(reader: Reader, headerOffset: number, index: number): StringTable | undefined {
-  if (index === 0) return undefined;
-  const section = new ElfSection(reader, index, headerOffset, "section names");
-  return stringTable(section);
-}
-
-/** The strings of a STRTAB section. */
-export function stringTable(section: ElfSection): StringTable {
-  if (section.type !== SectionType.STRTAB) {
-    throw new ElfError(
-      "ELF_STRING",
-      section.headerOffset,
-      `section ${section.index} is used as a string table, but its type is ${section.type}`,
-    );
-  }
-  return new StringTable(section.data, section.offset);
+/** What a file's tables are read from must not be compressed: offsets into it would mean nothing. */
+export function refuseCompressed(section: ElfSection, what: string): void {
+  if (!section.compressed) return;
+  throw new ElfError(
+    "ELF_COMPRESSED",
+    section.headerOffset,
+    `section "${section.name}" is compressed, but is used as ${what}`,
+  );
 }

@@ -1,10 +1,23 @@
 import { readFileSync } from "node:fs";
-import { SectionType } from "../constants.js";
+import { SectionType, SegmentType } from "../constants.js";
 import type { ElfFile } from "../elf-file.js";
 import { ElfError } from "../error.js";
+import type { ElfNote } from "../note.js";
 
 /** The objects that fixtures/build.sh makes from fixtures/sample.c. */
-export function fixture(name: "x86-64" | "i386" | "powerpc64" | "mips" | "compressed"): Uint8Array {
+export const fixtureNames = [
+  "x86-64",
+  "i386",
+  "powerpc64",
+  "mips",
+  "mips64",
+  "mips64el",
+  "compressed",
+  "compressed-gnu",
+] as const;
+
+/** The bytes of one of them. */
+export function fixture(name: (typeof fixtureNames)[number]): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../../fixtures/${name}.o`, import.meta.url)));
 }
 
@@ -38,12 +51,25 @@ export function readAll(elf: ElfFile): void {
   }
   for (const section of elf.sections) {
     take(() => section.data);
-    void section.rawData;
+    void [section.rawData, section.compressed, section.address, section.alignment, section.flags];
     if (section.type === SectionType.REL || section.type === SectionType.RELA) {
-      take(() => elf.relocations(section).map((relocation) => relocation.symbol?.value));
+      take(() => {
+        for (const { offset, type, symbol, addend } of elf.relocations(section))
+          void [offset, type, symbol?.value, addend];
+      });
     }
   }
-  for (const segment of elf.segments) void segment.data;
+  for (const segment of elf.segments) {
+    take(() => segment.data);
+    void [segment.address, segment.physicalAddress, segment.memorySize, segment.alignment, segment.flags];
+    if (segment.type === SegmentType.NOTE) take(() => readNotes(elf.notesOf(segment)));
+  }
+  take(() => readNotes(elf.notes));
+  take(() => elf.buildId);
+}
+
+function readNotes(notes: readonly ElfNote[]): void {
+  for (const note of notes) void [note.name, note.type, note.description];
 }
 
 function symbolsOf(elf: ElfFile): ElfFile["symbols"] {
