@@ -28,9 +28,15 @@ export {
 export type { InfoRecords, ProgramLoadOptions } from "./kernel/program-load.js";
 export { decodeSkbContext, encodeSkbContext, type SkbContext } from "./kernel/skb-context.js";
 export { VerifierError } from "./kernel/verifier-error.js";
-export { BpfMap, type MapCodecs, type MapCreateOptions, type MapInfo } from "./maps/map.js";
+export type { MapBatch } from "./maps/batch.js";
+export type { Descriptor } from "./maps/descriptor.js";
+export { BpfMap } from "./maps/map.js";
+export type { MapCodecs } from "./maps/map-codecs.js";
+export type { MapCreateOptions } from "./maps/map-create.js";
+export type { MapInfo, MapUsage } from "./maps/map-info.js";
+export type { MapMemory } from "./maps/map-memory.js";
 export { type MapDifference, MapMismatchError } from "./maps/map-mismatch.js";
-export type { GetOptions, RawMap, SetOptions } from "./maps/raw-map.js";
+export type { BatchOptions, GetOptions, PushOptions, RawMap, SetOptions } from "./maps/raw-map.js";
 export { helperName } from "./names/helpers.js";
 export { type SectionKind, sectionKind } from "./names/sections.js";
 export {

@@ -13,4 +13,11 @@ export { hasCapability, raiseMemlockLimit } from "./process.js";
 export { onReadable, type Readiness } from "./readiness.js";
 export { MessageFlag, type ReceivedMessage, Socket } from "./socket.js";
 export { cString, Struct } from "./struct.js";
-export { type KernelVersion, kernelVersion, monotonicNow, onlineCpus, possibleCpus } from "./system.js";
+export {
+  type KernelVersion,
+  kernelVersion,
+  monotonicNow,
+  onlineCpus,
+  pageSize,
+  possibleCpus,
+} from "./system.js";

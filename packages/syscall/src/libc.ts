@@ -29,6 +29,7 @@ const prototypes = {
   flock: ["int", ["int", "int"]],
   ioctl: ["int", ["int", "ulong", "void *"]],
   setrlimit: ["int", ["int", "void *"]],
+  getpagesize: ["int", []],
   epoll_create1: ["int", ["int"]],
   epoll_ctl: ["int", ["int", "int", "int", "void *"]],
   epoll_wait: ["int", ["int", "void *", "int", "int"]],

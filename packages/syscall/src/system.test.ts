@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { countCpus, kernelVersion, monotonicNow, onlineCpus, possibleCpus } from "./system.js";
+import { countCpus, kernelVersion, monotonicNow, onlineCpus, pageSize, possibleCpus } from "./system.js";
 
 test("CPUs are counted as the kernel lays out per-CPU values: holes have no slot", () => {
   assert.is(countCpus("0\n"), 1);
@@ -13,11 +13,12 @@ test("CPUs are counted as the kernel lays out per-CPU values: holes have no slot
   assert.ok(onlineCpus().length >= 1 && onlineCpus().every((cpu) => Number.isInteger(cpu)));
 });
 
-test("the monotonic clock is the one that the kernel counts from boot", () => {
+test("the monotonic clock is the one that the kernel counts from boot, and a page is whole", () => {
   const before = process.hrtime.bigint();
   const now = monotonicNow();
   assert.ok(now >= before && now <= process.hrtime.bigint());
   assert.ok(kernelVersion().major >= 4);
+  assert.is(pageSize() % 4096, 0);
 });
 
 test.run();

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
+import { libc } from "./libc.js";
 
 /** A kernel version, as `uname -r` gives it. */
 export interface KernelVersion {
@@ -51,6 +52,14 @@ function listCpus(list: string): number[] {
       const first = Number(match[1]);
       return Array.from({ length: Number(match[2] ?? first) - first + 1 }, (_, i) => first + i);
     });
+}
+
+let page: number | undefined;
+
+/** Bytes of a page of memory. */
+export function pageSize(): number {
+  page ??= libc.getpagesize();
+  return page;
 }
 
 /** CLOCK_MONOTONIC in nanoseconds: the clock of bpf_ktime_get_ns and of the fq qdisc. */

@@ -25,6 +25,18 @@ export const mapCreate = layout({
 /** BPF_MAP_LOOKUP_ELEM, UPDATE, DELETE, GET_NEXT_KEY and FREEZE; `value` is `next_key` in the last but one. */
 export const mapElement = layout({ mapFd: "u32", key: "pointer", value: "pointer", flags: "u64" });
 
+/** BPF_MAP_LOOKUP_BATCH and its like. */
+export const mapBatch = layout({
+  inBatch: "pointer",
+  outBatch: "pointer",
+  keys: "pointer",
+  values: "pointer",
+  count: "u32",
+  mapFd: "u32",
+  elemFlags: "u64",
+  flags: "u64",
+});
+
 export const programLoad = layout({
   progType: "u32",
   insnCnt: "u32",

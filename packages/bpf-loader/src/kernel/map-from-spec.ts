@@ -1,6 +1,7 @@
 import { errno, SystemError } from "@weir/syscall";
 import type { Btf } from "../btf/btf.js";
-import { BpfMap, createMap } from "../maps/map.js";
+import { BpfMap } from "../maps/map.js";
+import { createMap } from "../maps/map-create.js";
 import type { MapType } from "../names/tables.js";
 import { BpfObjectError } from "../object/error.js";
 import type { MapSpec } from "../object/map-spec.js";

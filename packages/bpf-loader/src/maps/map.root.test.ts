@@ -6,6 +6,7 @@ import { BpfMap, BpfProgram, BtfValueError, type MapMismatchError } from "../ind
 import { parseFixture } from "../testing/fixtures.js";
 import { temporaryBpffs } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
+import { MapElements } from "./elements.js";
 import { RawMap } from "./raw-map.js";
 
 const test = suite("BpfMap");
@@ -85,13 +86,14 @@ test("every element may be deleted while they are listed", () => {
   assert.equal([...map.raw.keys()], []);
 });
 
-test("a walk that finds more keys than the map can hold comes to an end", () => {
-  using map = hash(4);
-  for (let i = 0; i < 4; i++) map.raw.set(u32(i), u32(i));
+test("a walk that finds far more keys than the map can hold comes to an end", () => {
+  using map = hash(100);
+  for (let i = 0; i < 100; i++) map.raw.set(u32(i), u32(i));
   // As if others put in what they have just deleted, for ever.
-  const smaller = new RawMap(map.fd, { name: "h", keySize: 4, valueSize: 4, maxEntries: 3, indexed: false });
+  const shape = { name: "h", type: "hash", keySize: 4, valueSize: 4, maxEntries: 3, indexed: false } as const;
+  const smaller = new RawMap(new MapElements(map.fd, shape));
   assert.match(thrown(() => [...smaller.keys()]).message, /EAGAIN/);
-  assert.is([...map.raw.keys()].length, 4);
+  assert.is([...map.raw.keys()].length, 100);
 });
 
 test("keys and values are decoded and checked by BTF", () => {
@@ -159,6 +161,9 @@ test("what the kernel says about a map is what was asked for", () => {
     maxEntries: 64,
     flags: 0,
     mapExtra: 0n,
+    ifindex: 0,
+    btfVmlinuxValueTypeId: 0,
+    btfVmlinuxId: 0,
   });
   assert.ok([id, btfId, btfKeyTypeId, btfValueTypeId].every((number) => number > 0));
 });

@@ -1,79 +1,42 @@
-import { BpfCommand, errno, Fd, possibleCpus, tryBpf } from "@weir/syscall";
-import { type BtfValue, btfCodec, type Codec, indexCodec, rawCodec } from "../btf/codec.js";
-import { descriptor, mapCreate, mapInfo } from "../kernel/attributes.js";
-import { bpfError, callBpf } from "../kernel/call.js";
-import { missingForMap } from "../kernel/explain.js";
-import { readKernelBtf } from "../kernel/kernel-btf.js";
-import { kernelName, objectInfo, openPin, pinObject } from "../kernel/pin.js";
-import { MapFlag, type MapType, mapTypeTable } from "../names/tables.js";
+import { BpfCommand, type Fd, possibleCpus, tryBpf } from "@weir/syscall";
+import type { BtfValue, Codec } from "../btf/codec.js";
+import { descriptor } from "../kernel/attributes.js";
+import { bpfError } from "../kernel/call.js";
+import { openPin, pinObject } from "../kernel/pin.js";
+import { MapFlag, type MapType } from "../names/tables.js";
 import type { MapSpec } from "../object/map-spec.js";
+import type { MapBatch } from "./batch.js";
+import type { Descriptor } from "./descriptor.js";
+import { MapElements } from "./elements.js";
+import { codecsOf, type MapCodecs, perCpuStride } from "./map-codecs.js";
+import { createMap, type MapCreateOptions } from "./map-create.js";
+import { type MapInfo, type MapUsage, mapIds, openMapId, readMapInfo, readMapUsage } from "./map-info.js";
+import { isIndexed, isPerCpu } from "./map-kinds.js";
+import { MapMemory } from "./map-memory.js";
 import { type MapDifference, MapMismatchError } from "./map-mismatch.js";
-import { type GetOptions, RawMap, type SetOptions } from "./raw-map.js";
+import {
+  type BatchOptions,
+  type GetOptions,
+  getFlags,
+  type PushOptions,
+  RawMap,
+  type SetOptions,
+  setFlags,
+} from "./raw-map.js";
 
-/** What the kernel says about a map. */
-export interface MapInfo {
-  readonly id: number;
-  /** Undefined for a type that is newer than this library. */
-  readonly type: MapType | undefined;
-  /** At most 15 characters. */
-  readonly name: string;
-  /** Bytes of a key. */
-  readonly keySize: number;
-  /** Bytes of a value; for per-CPU maps, on one CPU. */
-  readonly valueSize: number;
-  readonly maxEntries: number;
-  /** A sum of {@link MapFlag}. */
-  readonly flags: number;
-  readonly mapExtra: bigint;
-  /** Id of its BTF; 0 if it has none. */
-  readonly btfId: number;
-  /** Ids in that BTF; 0 for none. */
-  readonly btfKeyTypeId: number;
-  readonly btfValueTypeId: number;
-}
-
-/** A map to create without an object. */
-export interface MapCreateOptions {
-  /** Shown by the kernel; cut to 15 characters. */
-  readonly name?: string;
-  readonly type: MapType;
-  /** Bytes of a key; 0 where the type has none. */
-  readonly keySize: number;
-  /** Bytes of a value; for per-CPU maps, on one CPU. */
-  readonly valueSize: number;
-  readonly maxEntries: number;
-  /** A sum of {@link MapFlag}. */
-  readonly flags?: number;
-  readonly mapExtra?: bigint;
-  readonly numaNode?: number;
-  /** Type information in the kernel, and the types of key and value in it. A value with a spin lock needs it. */
-  readonly btf?: { readonly fd: Fd; readonly key: number; readonly value: number } | undefined;
-  /** For a map of maps: a map like those that it is to hold. */
-  readonly innerMap?: Fd | undefined;
-  /** For struct_ops: the value's type in the kernel's BTF, or in that of a module, whose descriptor is `btf`. */
-  readonly kernelValueType?: { readonly id: number; readonly btf?: Fd | undefined } | undefined;
-}
-
-/** How keys and values are read and written. */
-export interface MapCodecs {
-  readonly key: Codec;
-  /** Of one value; per-CPU maps have one for each CPU. */
-  readonly value: Codec;
-}
-
-const perCpuTypes = new Set<MapType>([
-  "percpu_hash",
-  "percpu_array",
-  "lru_percpu_hash",
-  "percpu_cgroup_storage",
-]);
-const indexedTypes = new Set<MapType>(["array", "percpu_array"]);
+/** The most that {@link BpfMap.setBatch} and {@link BpfMap.deleteBatch} hand to the kernel at once. */
+const CHUNK_ELEMENTS = 1024;
+const CHUNK_BYTES = 1 << 20;
 
 /**
  * A map in the kernel. It lives while this is open, or a program uses it, or it is pinned.
  *
  * Keys and values are decoded by BTF (see {@link BtfValue}); without BTF, array indexes are numbers and everything else
- * is Uint8Array. The value of a per-CPU map is an array with one element for each possible CPU.
+ * is Uint8Array. The value of a per-CPU map is an array with one element for each possible CPU. Maps that hold
+ * descriptors (of maps, programs, sockets, perf events, cgroups), and storage that belongs to a socket, inode, task or
+ * cgroup, take a {@link Descriptor} there; where the kernel lets such a value be read it is an id, or a socket's cookie.
+ *
+ * Calls that the kernel refuses throw SystemError; keys and values of another shape throw BtfValueError or RangeError.
  *
  * @typeParam K what a key is in JavaScript
  * @typeParam V what a value is in JavaScript
@@ -92,27 +55,22 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
   readonly maxEntries: number;
   /** Whether each CPU has values of its own. */
   readonly perCpu: boolean;
-  /** The elements as bytes. */
-  readonly raw: RawMap;
-  readonly #codecs: () => MapCodecs;
+  readonly #info: MapInfo;
+  readonly #givenCodecs: MapCodecs | undefined;
   #cachedCodecs: MapCodecs | undefined;
+  #cachedElements: MapElements | undefined;
+  #cachedRaw: RawMap | undefined;
 
-  private constructor(fd: Fd, info: MapInfo, name: string, codecs: () => MapCodecs) {
+  private constructor(fd: Fd, info: MapInfo, name: string, codecs: MapCodecs | undefined) {
     this.fd = fd;
     this.name = name;
     this.type = info.type;
     this.keySize = info.keySize;
     this.valueSize = info.valueSize;
     this.maxEntries = info.maxEntries;
-    this.perCpu = info.type !== undefined && perCpuTypes.has(info.type);
-    this.raw = new RawMap(fd, {
-      name,
-      keySize: info.keySize,
-      valueSize: this.perCpu ? this.valueStride * possibleCpus() : info.valueSize,
-      maxEntries: info.maxEntries,
-      indexed: info.type !== undefined && indexedTypes.has(info.type),
-    });
-    this.#codecs = codecs;
+    this.perCpu = isPerCpu(info.type);
+    this.#info = info;
+    this.#givenCodecs = codecs;
   }
 
   /** Creates a map. Throws NotSupportedError for a type that the kernel does not have, else SystemError. */
@@ -127,8 +85,8 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
    */
   static adopt<K = BtfValue, V = BtfValue>(fd: Fd, name = "", codecs?: MapCodecs): BpfMap<K, V> {
     try {
-      const info = readInfo(fd);
-      return new BpfMap(fd, info, name || info.name, codecs ? () => codecs : () => kernelCodecs(info));
+      const info = readMapInfo(fd);
+      return new BpfMap(fd, info, name || info.name, codecs);
     } catch (error) {
       fd.close();
       throw error;
@@ -154,42 +112,167 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
     }
   }
 
+  /**
+   * Opens the map of an id: one of {@link BpfMap.ids}, or what a map of maps gives. It takes CAP_SYS_ADMIN.
+   * @param codecs how keys and values are read; by the map's own BTF if absent
+   */
+  static openById<K = BtfValue, V = BtfValue>(id: number, codecs?: MapCodecs): BpfMap<K, V> {
+    return BpfMap.adopt(openMapId(id), "", codecs);
+  }
+
+  /** The ids of all maps in the kernel, in rising order. One may be gone when it is opened (ENOENT). Takes CAP_SYS_ADMIN. */
+  static ids(): IterableIterator<number> {
+    return mapIds();
+  }
+
   /** What the kernel says about it now. */
   get info(): MapInfo {
-    return readInfo(this.fd);
+    return readMapInfo(this.fd);
+  }
+
+  /** What it takes up, and whether it is frozen. */
+  get usage(): MapUsage {
+    return readMapUsage(this.fd);
   }
 
   /** Bytes from one CPU's value to the next in the bytes of a per-CPU value: the kernel rounds up to 8. */
   get valueStride(): number {
-    return Math.ceil(this.valueSize / 8) * 8;
+    return perCpuStride(this.valueSize);
   }
 
-  /** The value of a key, or undefined if there is none. Throws SystemError; BtfValueError for a key of another shape. */
-  get(key: K, options?: GetOptions): V | undefined {
-    const bytes = this.raw.get(this.#encodeKey(key), options);
-    return bytes && this.#decodeValue(bytes);
+  /** The elements as bytes. */
+  get raw(): RawMap {
+    this.#cachedRaw ??= new RawMap(this.#elements);
+    return this.#cachedRaw;
   }
 
-  /** Writes a value. Throws SystemError (see {@link RawMap.set}); BtfValueError for a key or value of another shape. */
-  set(key: K, value: V, options?: SetOptions): void {
-    this.raw.set(this.#encodeKey(key), this.#encodeValue(value), options);
+  /** The value of a key, or undefined if there is none. */
+  get(key: K | Descriptor, options?: GetOptions): V | undefined {
+    const elements = this.#elements;
+    this.#writeKey(key);
+    return elements.lookup(getFlags(options)) ? this.#readValue() : undefined;
+  }
+
+  /** Whether there is such a key; in a bloom filter, whether the value may have been added. */
+  has(keyOrValue: K | V | Descriptor): boolean {
+    if (this.keySize === 0) this.#writeValue(keyOrValue as V);
+    else this.#writeKey(keyOrValue as K);
+    return this.#elements.lookup(0);
+  }
+
+  /**
+   * Writes a value.
+   * @throws SystemError: EEXIST or ENOENT as the flag asks, E2BIG if the map is full or has no such index
+   */
+  set(key: K | Descriptor, value: V | Descriptor, options?: SetOptions): void {
+    this.#writeKey(key);
+    this.#writeValue(value);
+    this.#elements.update(setFlags(options));
   }
 
   /** Removes an element; false if there was none. Throws SystemError, EINVAL for arrays. */
-  delete(key: K): boolean {
-    return this.raw.delete(this.#encodeKey(key));
+  delete(key: K | Descriptor): boolean {
+    this.#writeKey(key);
+    return this.#elements.remove();
   }
 
-  /** The keys, under the conditions of {@link RawMap.keys}. */
+  /** Removes an element and gives its value, under the conditions of {@link RawMap.take}; undefined if there was none. */
+  take(key: K | Descriptor, options?: GetOptions): V | undefined {
+    this.#writeKey(key);
+    return this.#elements.take(getFlags(options)) ? this.#readValue() : undefined;
+  }
+
+  /** Puts a value into a queue or stack. Throws SystemError (E2BIG) if it is full. */
+  push(value: V, options?: PushOptions): void {
+    this.#writeValue(value);
+    this.#elements.update(setFlags(options?.overwrite ? { flag: "exist" } : undefined));
+  }
+
+  /** Takes the next value from a queue (the oldest) or a stack (the newest); undefined if it is empty. */
+  pop(): V | undefined {
+    return this.#elements.take(0) ? this.#readValue() : undefined;
+  }
+
+  /** The value that {@link pop} would take; undefined if there is none. */
+  peek(): V | undefined {
+    return this.#elements.lookup(0) ? this.#readValue() : undefined;
+  }
+
+  /** Adds a value to a bloom filter. */
+  add(value: V): void {
+    this.push(value);
+  }
+
+  /** The keys, under the conditions of {@link RawMap.batches}. */
   *keys(): IterableIterator<K> {
-    for (const key of this.raw.keys()) yield this.#codec.key.decode(key) as K;
+    const { key } = this.#codecs;
+    for (const bytes of this.raw.keys()) yield key.decode(bytes) as K;
   }
 
-  /** Keys and values, under the conditions of {@link RawMap.keys}. */
-  *entries(options?: GetOptions): IterableIterator<[key: K, value: V]> {
-    for (const [key, value] of this.raw.entries(options)) {
-      yield [this.#codec.key.decode(key) as K, this.#decodeValue(value)];
+  /** The values, under the conditions of {@link RawMap.batches}. */
+  *values(options?: BatchOptions): IterableIterator<V> {
+    for (const [, value] of this.entries(options)) yield value;
+  }
+
+  /**
+   * Keys and values, under the conditions of {@link RawMap.batches}. They are read some at a time, so that an element
+   * may be older than the moment in which it is given.
+   */
+  entries(options?: BatchOptions): IterableIterator<[key: K, value: V]> {
+    return this.#decoded(this.raw.batches(options));
+  }
+
+  /** The same, ordered like a Map's iterator. */
+  [Symbol.iterator](): IterableIterator<[key: K, value: V]> {
+    return this.entries();
+  }
+
+  /** Removes all elements and gives them, under the conditions of {@link RawMap.takeBatches}. */
+  takeEntries(options?: BatchOptions): IterableIterator<[key: K, value: V]> {
+    return this.#decoded(this.raw.takeBatches(options));
+  }
+
+  /**
+   * Writes many elements, some at a time. It is not all or nothing: an error says how many of the last some were
+   * written.
+   */
+  setBatch(
+    entries: Iterable<readonly [key: K | Descriptor, value: V | Descriptor]>,
+    options?: SetOptions,
+  ): void {
+    const { key: keyCodec, value: valueCodec } = this.#codecs;
+    const { valueSize } = this.#elements.shape;
+    const capacity = chunk(this.keySize + valueSize);
+    const keys = new Packer(this.keySize, capacity, keyCodec);
+    const values = new Packer(valueSize, capacity, valueCodec);
+    const flush = () => this.raw.setBatch(keys.take(), values.take(), options);
+    for (const [key, value] of entries) {
+      keys.add(key as BtfValue);
+      values.add(value as BtfValue);
+      if (keys.count === capacity) flush();
     }
+    if (keys.count > 0) flush();
+  }
+
+  /** Deletes many elements. @returns how many of the keys there were */
+  deleteBatch(keys: Iterable<K | Descriptor>): number {
+    const capacity = chunk(this.keySize);
+    const packer = new Packer(this.keySize, capacity, this.#codecs.key);
+    let deleted = 0;
+    for (const key of keys) {
+      packer.add(key as BtfValue);
+      if (packer.count === capacity) deleted += this.raw.deleteBatch(packer.take());
+    }
+    return packer.count > 0 ? deleted + this.raw.deleteBatch(packer.take()) : deleted;
+  }
+
+  /**
+   * The values as memory shared with programs: of arrays made with MapFlag.MMAPABLE, and of arenas. Whoever asks for it
+   * closes it.
+   * @param options.writable false for maps that are frozen (true by default)
+   */
+  mmap(options: { writable?: boolean } = {}): MapMemory {
+    return MapMemory.of({ ...this.#info, name: this.name, fd: this.fd }, options.writable ?? true);
   }
 
   /** Forbids further writes from user space for ever (Linux 5.2). Throws SystemError. */
@@ -222,91 +305,89 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
     this.close();
   }
 
-  get #codec(): MapCodecs {
-    this.#cachedCodecs ??= this.#codecs();
+  get #codecs(): MapCodecs {
+    this.#cachedCodecs ??= codecsOf(this.#info, this.#givenCodecs, this.perCpu);
     return this.#cachedCodecs;
   }
 
-  #encodeKey(key: K): Uint8Array {
-    return this.#codec.key.encode(key as BtfValue);
+  get #elements(): MapElements {
+    this.#cachedElements ??= new MapElements(this.fd, {
+      name: this.name,
+      type: this.type,
+      keySize: this.keySize,
+      valueSize: this.perCpu ? this.valueStride * possibleCpus() : this.valueSize,
+      maxEntries: this.maxEntries,
+      indexed: isIndexed(this.type),
+    });
+    return this.#cachedElements;
   }
 
-  #encodeValue(value: V): Uint8Array {
-    const { value: codec } = this.#codec;
-    if (!this.perCpu) return codec.encode(value as BtfValue);
-    const cpus = possibleCpus();
-    if (!Array.isArray(value) || value.length !== cpus) {
-      throw new RangeError(
-        `a value of map "${this.name}" is an array with one element for each of ${cpus} possible CPUs`,
-      );
+  #writeKey(key: K | Descriptor): void {
+    const elements = this.#elements;
+    elements.key.fill(0);
+    this.#codecs.key.write(elements.keyView, 0, key as BtfValue);
+  }
+
+  #writeValue(value: V | Descriptor): void {
+    const elements = this.#elements;
+    elements.value.fill(0);
+    this.#codecs.value.write(elements.valueView, 0, value as BtfValue);
+  }
+
+  #readValue(): V {
+    return this.#codecs.value.read(this.#elements.valueView, 0) as V;
+  }
+
+  *#decoded(batches: Iterable<MapBatch>): Generator<[key: K, value: V], void, undefined> {
+    const { key: keyCodec, value: valueCodec } = this.#codecs;
+    const { keySize, valueSize } = this.#elements.shape;
+    for (const { count, keys, values } of batches) {
+      const keyView = new DataView(keys.buffer, keys.byteOffset, keys.byteLength);
+      const valueView = new DataView(values.buffer, values.byteOffset, values.byteLength);
+      for (let i = 0; i < count; i++) {
+        // Throws once the map is closed.
+        this.fd.number;
+        yield [keyCodec.read(keyView, i * keySize) as K, valueCodec.read(valueView, i * valueSize) as V];
+      }
     }
-    const bytes = new Uint8Array(this.valueStride * cpus);
-    value.forEach((one, cpu) => {
-      bytes.set(codec.encode(one), cpu * this.valueStride);
-    });
+  }
+}
+
+function chunk(elementSize: number): number {
+  return Math.max(1, Math.min(CHUNK_ELEMENTS, Math.floor(CHUNK_BYTES / Math.max(1, elementSize))));
+}
+
+/** Keys or values that are written one after the other. */
+class Packer {
+  count = 0;
+  readonly #size: number;
+  readonly #codec: Codec;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(size: number, capacity: number, codec: Codec) {
+    this.#size = size;
+    this.#codec = codec;
+    this.#bytes = new Uint8Array(size * capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  add(value: BtfValue): void {
+    this.#codec.write(this.#view, this.count * this.#size, value);
+    this.count++;
+  }
+
+  /** What was added since the last time, as bytes of its own. */
+  take(): Uint8Array {
+    const bytes = this.#bytes.slice(0, this.count * this.#size);
+    this.#bytes.fill(0, 0, bytes.length);
+    this.count = 0;
     return bytes;
   }
-
-  #decodeValue(bytes: Uint8Array): V {
-    const { value: codec } = this.#codec;
-    if (!this.perCpu) return codec.decode(bytes) as V;
-    const cpus = bytes.length / this.valueStride;
-    return Array.from({ length: cpus }, (_, cpu) =>
-      codec.decode(bytes.subarray(cpu * this.valueStride)),
-    ) as V;
-  }
-}
-
-/** BPF_MAP_CREATE. Throws NotSupportedError for a type that the kernel does not have, else SystemError. */
-export function createMap(options: MapCreateOptions): Fd {
-  const attr = mapCreate.build({
-    mapType: mapTypeTable.number(options.type),
-    keySize: options.keySize,
-    valueSize: options.valueSize,
-    maxEntries: options.maxEntries,
-    mapFlags: options.flags ?? 0,
-    numaNode: options.numaNode ?? 0,
-    mapName: kernelName(options.name ?? ""),
-    mapExtra: options.mapExtra ?? 0n,
-    btfFd: options.btf?.fd.number ?? 0,
-    btfKeyTypeId: options.btf?.key ?? 0,
-    btfValueTypeId: options.btf?.value ?? 0,
-    innerMapFd: options.innerMap?.number ?? 0,
-    btfVmlinuxValueTypeId: options.kernelValueType?.id ?? 0,
-    valueTypeBtfObjFd: options.kernelValueType?.btf?.number ?? 0,
-  });
-  const name = options.name ?? "";
-  const result = callBpf(BpfCommand.MAP_CREATE, attr);
-  if (result >= 0) return Fd.adopt(result, `map ${name}`.trimEnd());
-  const missing = result === -errno.EINVAL! ? missingForMap(options.type) : undefined;
-  if (missing) throw missing;
-  const { type, keySize, valueSize, maxEntries, flags = 0 } = options;
-  const what = `${type}, key ${keySize}, value ${valueSize}, max_entries ${maxEntries}, flags 0x${flags.toString(16)}`;
-  throw bpfError(BpfCommand.MAP_CREATE, -result, `create map "${name}" (${what})`, [
-    "CAP_BPF",
-    "CAP_NET_ADMIN",
-  ]);
-}
-
-function readInfo(fd: Fd): MapInfo {
-  const raw = objectInfo(fd, mapInfo);
-  return {
-    id: raw.id,
-    type: mapTypeTable.name(raw.type),
-    name: raw.name,
-    keySize: raw.keySize,
-    valueSize: raw.valueSize,
-    maxEntries: raw.maxEntries,
-    flags: raw.mapFlags,
-    mapExtra: raw.mapExtra,
-    btfId: raw.btfId,
-    btfKeyTypeId: raw.btfKeyTypeId,
-    btfValueTypeId: raw.btfValueTypeId,
-  };
 }
 
 function requireMatch(fd: Fd, spec: MapSpec, where: string): void {
-  const info = readInfo(fd);
+  const info = readMapInfo(fd);
   const readOnlyAlways = spec.type === "devmap" || spec.type === "devmap_hash";
   const found = {
     ...info,
@@ -317,19 +398,4 @@ function requireMatch(fd: Fd, spec: MapSpec, where: string): void {
     .filter((field) => found[field] !== spec[field])
     .map((field): MapDifference => ({ field, wanted: spec[field], found: found[field] ?? "unknown" }));
   if (differences.length > 0) throw new MapMismatchError(spec.name, where, differences);
-}
-
-/** Codecs from the map's own BTF. */
-function kernelCodecs(info: MapInfo): MapCodecs {
-  const btf = info.btfId === 0 ? undefined : readKernelBtf(info.btfId);
-  const codec = (type: number, size: number) =>
-    btf && type !== 0 ? btfCodec(btf, type) : (rawCodec(size) as unknown as Codec);
-  const indexed = info.type !== undefined && indexedTypes.has(info.type);
-  return {
-    key:
-      info.btfKeyTypeId === 0 && indexed
-        ? (indexCodec as unknown as Codec)
-        : codec(info.btfKeyTypeId, info.keySize),
-    value: codec(info.btfValueTypeId, info.valueSize),
-  };
 }

@@ -1,6 +1,6 @@
-import { BpfCommand, errno, type Fd, type Struct, type SystemError, tryBpf } from "@weir/syscall";
-import { mapElement } from "../kernel/attributes.js";
-import { bpfError } from "../kernel/call.js";
+import { deleteBatch, type MapBatch, readBatches, writeBatch, writeSingly } from "./batch.js";
+import { BPF_F_LOCK, type MapElements } from "./elements.js";
+import { walkKeys } from "./walk.js";
 
 /** How to read an element. */
 export interface GetOptions {
@@ -14,136 +14,164 @@ export interface SetOptions extends GetOptions {
   readonly flag?: "any" | "noexist" | "exist";
 }
 
-/** BPF_ANY, BPF_NOEXIST, BPF_EXIST and BPF_F_LOCK of include/uapi/linux/bpf.h. */
-const flagNumbers = { any: 0, noexist: 1, exist: 2 } as const;
-const BPF_F_LOCK = 4;
+/** How to read many elements. */
+export interface BatchOptions extends GetOptions {
+  /** Elements that are read at once; by default as many as fit 64 KiB, at most 1024. */
+  readonly size?: number;
+}
 
-/** Sizes in bytes of what the kernel copies. */
-export interface ElementShape {
-  readonly name: string;
-  readonly keySize: number;
-  /** Of a value as lookup and update copy it: for per-CPU maps, of all CPUs' values. */
-  readonly valueSize: number;
-  readonly maxEntries: number;
-  /** Whether keys are the indexes below maxEntries. */
-  readonly indexed: boolean;
+/** How to put a value into a queue or stack. */
+export interface PushOptions {
+  /** Where it is full, drop the oldest value (BPF_EXIST) instead of failing with E2BIG. */
+  readonly overwrite?: boolean;
+}
+
+/** BPF_ANY, BPF_NOEXIST and BPF_EXIST of include/uapi/linux/bpf.h. */
+const flagNumbers = { any: 0, noexist: 1, exist: 2 } as const;
+
+/** The number of a set's flags. */
+export function setFlags(options: SetOptions | undefined): number {
+  return options ? flagNumbers[options.flag ?? "any"] | (options.lock ? BPF_F_LOCK : 0) : 0;
+}
+
+/** The number of a get's flags. */
+export function getFlags(options: GetOptions | undefined): number {
+  return options?.lock ? BPF_F_LOCK : 0;
 }
 
 /**
- * A map's elements as bytes. Calls reuse one prepared `union bpf_attr`, whose pointers are fixed: nothing is allocated
- * but the value that is returned.
+ * A map's elements as bytes. The value of a per-CPU map has the values of all possible CPUs, each at a multiple of
+ * 8 bytes. Keys and values of another size throw RangeError; calls that the kernel refuses throw SystemError.
  */
 export class RawMap {
-  readonly #fd: Fd;
-  readonly #shape: ElementShape;
-  readonly #key: Uint8Array;
-  readonly #value: Uint8Array;
-  readonly #attr: Struct;
-  /** For deletion, which refuses an attribute with more than a key. */
-  readonly #deleteAttr: Struct;
-  #flags = 0;
+  readonly #elements: MapElements;
 
   /** Made by {@link BpfMap}. */
-  constructor(fd: Fd, shape: ElementShape) {
-    this.#fd = fd;
-    this.#shape = shape;
-    this.#key = new Uint8Array(shape.keySize);
-    this.#value = new Uint8Array(shape.valueSize);
-    const key = shape.keySize > 0 ? this.#key : null;
-    this.#attr = mapElement.build({ mapFd: fd.number, key, value: shape.valueSize > 0 ? this.#value : null });
-    this.#deleteAttr = mapElement.build({ mapFd: fd.number, key });
+  constructor(elements: MapElements) {
+    this.#elements = elements;
   }
 
-  /** A copy of the value, or undefined if there is none. For per-CPU maps the values of all possible CPUs, each at a multiple of 8 bytes. */
+  /** A copy of the value, or undefined if there is none. */
   get(key: Uint8Array, options?: GetOptions): Uint8Array | undefined {
-    this.#prepare(key, options?.lock ? BPF_F_LOCK : 0);
-    const result = tryBpf(BpfCommand.MAP_LOOKUP_ELEM, this.#attr);
+    const elements = this.#elements;
+    elements.setKey(key);
     // Copied by the constructor: slice() takes three times as long.
-    if (result >= 0) return new Uint8Array(this.#value);
-    if (result === -errno.ENOENT!) return undefined;
-    throw this.#error(BpfCommand.MAP_LOOKUP_ELEM, result, "look up an element of");
+    return elements.lookup(getFlags(options)) ? new Uint8Array(elements.value) : undefined;
   }
 
-  /** Writes a value. Throws SystemError: EEXIST or ENOENT as the flag asks, E2BIG if the map is full or has no such index. */
+  /** Whether there is such a key; in a bloom filter, whether the value may have been added. */
+  has(keyOrValue: Uint8Array): boolean {
+    const elements = this.#elements;
+    if (elements.shape.keySize === 0) elements.setValue(keyOrValue);
+    else elements.setKey(keyOrValue);
+    return elements.lookup(0);
+  }
+
+  /** Writes a value. Throws EEXIST or ENOENT as the flag asks, E2BIG if the map is full or has no such index. */
   set(key: Uint8Array, value: Uint8Array, options?: SetOptions): void {
-    if (value.length !== this.#value.length) {
-      throw new RangeError(
-        `a value of map "${this.#shape.name}" has ${this.#value.length} bytes, not ${value.length}`,
-      );
-    }
-    this.#prepare(key, flagNumbers[options?.flag ?? "any"] | (options?.lock ? BPF_F_LOCK : 0));
-    this.#value.set(value);
-    const result = tryBpf(BpfCommand.MAP_UPDATE_ELEM, this.#attr);
-    if (result < 0) throw this.#error(BpfCommand.MAP_UPDATE_ELEM, result, "write an element of");
+    const elements = this.#elements;
+    elements.setKey(key);
+    elements.setValue(value);
+    elements.update(setFlags(options));
   }
 
-  /** Removes an element; false if there was none. Throws SystemError, EINVAL for arrays. */
+  /** Removes an element; false if there was none. Throws EINVAL for arrays. */
   delete(key: Uint8Array): boolean {
-    this.#prepare(key, this.#flags);
-    const result = tryBpf(BpfCommand.MAP_DELETE_ELEM, this.#deleteAttr);
-    if (result >= 0) return true;
-    if (result === -errno.ENOENT!) return false;
-    throw this.#error(BpfCommand.MAP_DELETE_ELEM, result, "delete an element of");
+    this.#elements.setKey(key);
+    return this.#elements.remove();
   }
 
   /**
-   * The keys. Deleting the key just given is safe. Where others change a hash map meanwhile, keys may be missed or
-   * given twice; a walk that does not end within the map's size throws SystemError (EAGAIN).
+   * Removes an element and gives its value; undefined if there was none. Before Linux 5.14 it is read and then
+   * deleted: what somebody writes in between is lost.
+   */
+  take(key: Uint8Array, options?: GetOptions): Uint8Array | undefined {
+    const elements = this.#elements;
+    elements.setKey(key);
+    return elements.take(getFlags(options)) ? new Uint8Array(elements.value) : undefined;
+  }
+
+  /** Puts a value into a queue, stack or bloom filter. Throws E2BIG if a queue or stack is full. */
+  push(value: Uint8Array, options?: PushOptions): void {
+    this.#elements.setValue(value);
+    this.#elements.update(options?.overwrite ? flagNumbers.exist : 0);
+  }
+
+  /** Takes the next value from a queue or stack; undefined if it is empty. */
+  pop(): Uint8Array | undefined {
+    return this.#elements.take(0) ? new Uint8Array(this.#elements.value) : undefined;
+  }
+
+  /** The next value of a queue or stack, which stays there; undefined if it is empty. */
+  peek(): Uint8Array | undefined {
+    return this.#elements.lookup(0) ? new Uint8Array(this.#elements.value) : undefined;
+  }
+
+  /**
+   * The keys, under the conditions of {@link batches}.
    */
   *keys(): IterableIterator<Uint8Array> {
-    if (this.#shape.indexed) return yield* this.#indexes();
-    const current = new Uint8Array(this.#shape.keySize);
-    const next = new Uint8Array(this.#shape.keySize);
-    const attr = mapElement.build({ mapFd: this.#fd.number, value: next });
-    let result = tryBpf(BpfCommand.MAP_GET_NEXT_KEY, attr);
-    attr.pointer(mapElement.offset.key, current);
-    for (let count = 0; result >= 0; count++) {
-      if (count >= this.#shape.maxEntries) {
-        throw this.#error(BpfCommand.MAP_GET_NEXT_KEY, -errno.EAGAIN!, "walk, while it changes without end,");
+    const { keySize, indexed } = this.#elements.shape;
+    if (indexed) {
+      // Not every kind of array lets its values be read.
+      for (const key of walkKeys(this.#elements, false)) yield new Uint8Array(key);
+      return;
+    }
+    for (const { count, keys } of this.batches()) {
+      for (let i = 0; i < count; i++) {
+        this.#elements.fd.number;
+        yield keys.slice(i * keySize, (i + 1) * keySize);
       }
-      const key = next.slice();
-      current.set(key);
-      // Asked for before the caller can delete the key: the kernel starts again at the first key after a missing one.
-      result = this.#fd.number >= 0 ? tryBpf(BpfCommand.MAP_GET_NEXT_KEY, attr) : 0;
-      yield key;
-    }
-    if (result !== -errno.ENOENT!) throw this.#error(BpfCommand.MAP_GET_NEXT_KEY, result, "walk");
-  }
-
-  /** Keys and values, under the same conditions as {@link keys}; elements deleted meanwhile are left out. */
-  *entries(options?: GetOptions): IterableIterator<[key: Uint8Array, value: Uint8Array]> {
-    for (const key of this.keys()) {
-      const value = this.get(key, options);
-      if (value) yield [key, value];
     }
   }
 
-  *#indexes(): IterableIterator<Uint8Array> {
-    for (let index = 0; index < this.#shape.maxEntries; index++) {
-      yield new Uint8Array(new Uint32Array([index]).buffer);
+  /** Keys and values, copied, under the conditions of {@link batches}. */
+  *entries(options?: BatchOptions): IterableIterator<[key: Uint8Array, value: Uint8Array]> {
+    const { keySize, valueSize } = this.#elements.shape;
+    for (const { count, keys, values } of this.batches(options)) {
+      for (let i = 0; i < count; i++) {
+        this.#elements.fd.number;
+        yield [keys.slice(i * keySize, (i + 1) * keySize), values.slice(i * valueSize, (i + 1) * valueSize)];
+      }
     }
   }
 
-  #prepare(key: Uint8Array, flags: number): void {
-    if (key.length !== this.#key.length) {
-      throw new RangeError(
-        `a key of map "${this.#shape.name}" has ${this.#key.length} bytes, not ${key.length}`,
-      );
-    }
-    // Throws once the map is closed: its number may belong to another file by then.
-    this.#fd.number;
-    this.#key.set(key);
-    if (flags === this.#flags) return;
-    this.#attr.u32(mapElement.offset.flags, flags);
-    this.#flags = flags;
+  /**
+   * All elements, some at a time: the fastest way to read a map. The bytes of a batch are overwritten by the next.
+   *
+   * The walk ends, and it may be left at any time; elements may be deleted and written meanwhile. In a hash map every
+   * element that is there all the time is seen once: its buckets are read one after the other, each as it then is.
+   * Types without batches (LPM tries, per-CPU arrays before 5.13, ...) are walked key by key. There, once others delete
+   * the very key where the walk stands, the kernel begins anew: elements may come twice, and a walk that goes far
+   * beyond the map's size throws SystemError (EAGAIN).
+   */
+  batches(options: BatchOptions = {}): IterableIterator<MapBatch> {
+    return readBatches(this.#elements, { size: options.size, take: false, flags: getFlags(options) });
   }
 
-  #error(command: number, result: number, action: string): SystemError {
-    return bpfError(command, -result, `${action} map "${this.#shape.name}"`, ["CAP_BPF"], hints[-result]);
+  /** Removes all elements and gives them, as {@link batches} does. Elements of a batch are gone when it is given. */
+  takeBatches(options: BatchOptions = {}): IterableIterator<MapBatch> {
+    return readBatches(this.#elements, { size: options.size, take: true, flags: getFlags(options) });
+  }
+
+  /**
+   * Writes many elements, in order. It is not all or nothing: an error says how many were written.
+   * @param keys the keys, one after the other
+   * @param values the values, one after the other
+   * @param options with a flag other than `any`, elements are written one by one
+   */
+  setBatch(keys: Uint8Array, values: Uint8Array, options?: SetOptions): void {
+    const flags = setFlags(options);
+    if ((flags & ~BPF_F_LOCK) === 0) writeBatch(this.#elements, keys, values, flags);
+    else writeSingly(this.#elements, keys, values, flags);
+  }
+
+  /**
+   * Deletes many elements, in order.
+   * @param keys the keys, one after the other
+   * @returns how many of them there were
+   */
+  deleteBatch(keys: Uint8Array): number {
+    return deleteBatch(this.#elements, keys);
   }
 }
-
-const hints: Readonly<Record<number, string>> = {
-  [errno.E2BIG!]: "The map is full, or has no such index.",
-  [errno.EAGAIN!]: "Try again.",
-};
