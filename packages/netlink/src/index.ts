@@ -1,5 +1,14 @@
+export {
+  type DecodedMessage,
+  decodeMessage,
+  decodeMessageBody,
+  decodeMessages,
+  type EncodableMessage,
+  encodeMessage,
+} from "./decoded-message.js";
 export type { DumpOptions } from "./dump.js";
 export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
+export type { MessageTypes } from "./message-types.js";
 export { Monitor } from "./monitor.js";
 export {
   type AttributePolicy,
@@ -37,6 +46,7 @@ export {
   linkMessage,
 } from "./rtnetlink/link-schema.js";
 export { type LinkFilter, Links } from "./rtnetlink/links.js";
+export { rtnetlinkMessages } from "./rtnetlink/message-types.js";
 export { RtmType } from "./rtnetlink/messages.js";
 export { NamespaceIds, namespaceIdMessage } from "./rtnetlink/namespace-id.js";
 export { type Nexthop, type Route, type RouteRequest, RouteTable } from "./rtnetlink/route.js";

@@ -13,6 +13,9 @@ export interface HeaderAndAttributesInput<H, A> {
   readonly attributes?: A | undefined;
 }
 
+/** On a body that ends before the next multiple of four bytes (`struct rtgenmsg` is one byte): what is there. */
+const unaligned: unique symbol = Symbol("unaligned");
+
 /** A struct, aligned to four bytes, followed by attributes: the body of most messages. */
 export class MessageBody<H, HIn, A, AIn>
   implements Codec<HeaderAndAttributes<H, A>, HeaderAndAttributesInput<HIn, AIn>>
@@ -37,12 +40,17 @@ export class MessageBody<H, HIn, A, AIn>
       );
     const header = this.header.decode(input, start, start + this.header.size, scope) as H;
     const attributes = this.attributes.decode(input, Math.min(start + this.#start, end), end, scope);
-    return attributes === undefined ? undefined : { header, attributes };
+    if (attributes === undefined) return undefined;
+    const value: HeaderAndAttributes<H, A> & { [unaligned]?: Uint8Array } = { header, attributes };
+    if (end - start < this.#start) value[unaligned] = input.bytes.slice(start + this.header.size, end);
+    return value;
   }
 
   encode(output: Output, value: HeaderAndAttributesInput<HIn, AIn>, scope?: Scope): void {
     this.header.encode(output, value.header ?? ({} as HIn), scope);
-    output.align();
+    const rest = (value as { [unaligned]?: Uint8Array })[unaligned];
+    if (rest) output.append(rest);
+    else output.align();
     if (value.attributes !== undefined) this.attributes.encode(output, value.attributes, scope);
   }
 
