@@ -5,7 +5,12 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
 /** A failure of a command, told in one sentence. */
 export class CommandError extends Error {
-  override readonly name = "CommandError";
+  override readonly name: string = "CommandError";
+}
+
+/** An argument that cannot be what was meant. */
+export class UsageError extends CommandError {
+  override readonly name = "UsageError";
 }
 
 /** What to print for an error that ended a command: a sentence, on one line. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { BpfObject } from "../index.js";
-import { CommandError } from "./errors.js";
+import { CommandError, UsageError } from "./errors.js";
 
 /** Reads and parses an object file. Throws {@link CommandError}, which names the file. */
 export function readObject(path: string): { bytes: Uint8Array; object: BpfObject } {
@@ -23,13 +23,13 @@ export function readFile(path: string): Uint8Array {
 
 /**
  * Bytes given on the command line: hexadecimal digits, with spaces, colons or 0x between them as tools print them, or
- * `@FILE` for those of a file. Throws {@link CommandError}.
+ * `@FILE` for those of a file. Throws {@link UsageError}, or {@link CommandError} for the file.
  */
 export function parseBytes(text: string): Uint8Array {
   if (text.startsWith("@")) return readFile(text.slice(1));
   const digits = text.replace(/0x/gi, " ").replace(/[\s:,]+/g, "");
   if (!/^(?:[0-9a-f]{2})*$/i.test(digits)) {
-    throw new CommandError(
+    throw new UsageError(
       `"${shorten(text)}" is not hexadecimal: give two digits a byte, such as 0a1b, or @FILE for the bytes of a file`,
     );
   }

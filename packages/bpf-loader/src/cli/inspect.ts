@@ -142,8 +142,11 @@ function listing(object: BpfObject, function_: BpfFunction, terminal: Terminal):
   const lines = [`${bold(function_.name)} ${dim(`(section ${function_.section})`)}`];
   for (const { at, bytes, text, label, source } of disassembleFunction(object, function_)) {
     if (label !== undefined) lines.push(`${yellow(label)}:`);
-    if (source)
-      lines.push(dim(`; ${source.text === "" ? "" : `${source.text}  `}${source.file}:${source.line}`));
+    // Line 0 is code that the compiler attributes to no line.
+    if (source && source.line > 0) {
+      const text = source.text === "" ? "" : `${source.text}  `;
+      lines.push(dim(`; ${text}${source.file}:${source.line}`));
+    }
     const hex = Buffer.from(bytes.subarray(0, 8)).toString("hex").replace(/../g, "$& ");
     lines.push(`${String(at).padStart(6)}:  ${dim(hex)} ${text}`);
   }

@@ -1,6 +1,9 @@
-import { Command, CommanderError } from "commander";
-import { describeError, type ExitCode, exitCode } from "./errors.js";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { type ProgramType, programTypeTable } from "../names/tables.js";
+import { describeError, type ExitCode, exitCode, UsageError } from "./errors.js";
+import { type FeaturesOptions, printFeatures } from "./features.js";
 import { type InspectOptions, inspect } from "./inspect.js";
+import { type LoadCommandOptions, load } from "./load.js";
 import { processTerminal, type Terminal } from "./terminal.js";
 import { VERSION } from "./version.js";
 
@@ -27,6 +30,7 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
     // Whoever reads has seen enough: `weir-bpf inspect FILE | head`.
     if ((error as { code?: unknown }).code === "EPIPE") return code;
     terminal.complain(`weir-bpf: ${describeError(error)}`);
+    if (error instanceof UsageError) return exitCode.USAGE;
     if (process.env.WEIR_DEBUG) terminal.complain(String((error as Error).stack));
     return exitCode.FAILED;
   }
@@ -59,15 +63,68 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--disasm", "list the instructions, with names and source lines")
     .action((file: string, options: InspectOptions) => finish(inspect(file, options, terminal)));
 
+  command(
+    "load",
+    "load an object file into the kernel, report, and let go of what is not pinned",
+    loadExamples,
+  )
+    .argument("<file>", "the object file")
+    .option("--program <name...>", "only these programs, and the maps that they use")
+    .option("--type <type>", "the type of programs whose section says none, such as sched_cls", programType)
+    .option("--pin <folder>", "pin programs and maps by name in this folder of a BPF filesystem")
+    .option("--run <name>", "test-run this program once it is loaded")
+    .option("--data <hex>", "the packet to run it on, in hexadecimal; @FILE for the bytes of a file")
+    .option("--context <hex>", "the context to run it on, likewise")
+    .option("--repeat <times>", "run it that often, for its duration", count)
+    .option("--log <file>", "write the verifier's whole log of every program to a file")
+    .option("-v, --verbose", "print the verifier's whole log on standard error")
+    .action((file: string, options: LoadCommandOptions, self: Command) => {
+      const { run, data, context, repeat, type, program } = options;
+      if (run === undefined && (data ?? context ?? repeat) !== undefined)
+        self.error("error: --data, --context and --repeat take --run beside them");
+      if (type !== undefined && program === undefined) self.error("error: --type takes --program beside it");
+      finish(load(file, options, terminal));
+    });
+
+  command("features", "print what the running kernel can do with BPF, found out by trying", featuresExamples)
+    .option("--full", "print the names of the helpers that each type of program may call")
+    .action((options: FeaturesOptions) => finish(printFeatures(options, terminal)));
+
   return program;
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0 && number <= 0xffff_ffff) return number;
+  throw new InvalidArgumentError("It must be a whole number from 1.");
+}
+
+function programType(text: string): ProgramType {
+  const known: readonly string[] = programTypeTable.names;
+  if (known.includes(text) && text !== "unspec") return text as ProgramType;
+  throw new InvalidArgumentError(`Known types are ${known.slice(1).join(", ")}.`);
 }
 
 const programHelp = `
 Exit codes: 0 done; 1 the command failed, with one sentence on standard error; 2 it was mistyped.
 
 Examples:
-  weir-bpf inspect count.bpf.o`;
+  weir-bpf inspect count.bpf.o
+  weir-bpf load count.bpf.o --run count_egress --data 00000000000000000000000008004500
+  weir-bpf features`;
 
 const inspectExamples = `  weir-bpf inspect count.bpf.o
   weir-bpf inspect count.bpf.o --disasm | less
   weir-bpf inspect count.bpf.o --json | jq '.maps[].name'`;
+
+const loadExamples = `  weir-bpf load count.bpf.o
+  weir-bpf load count.bpf.o --program count_egress --run count_egress --data 00000000000000000000000008004500
+  weir-bpf load count.bpf.o --pin /sys/fs/bpf/count
+  weir-bpf load count.bpf.o -v 2>&1 | less
+
+Where a program does not load, the others are still tried, nothing is pinned, and the exit code is 1.
+Names of pins have "_" in place of dots: section .rodata is pinned as _rodata.`;
+
+const featuresExamples = `  weir-bpf features
+  weir-bpf features --full | less
+  weir-bpf features --json | jq '.programTypes | to_entries[] | select(.value | not) | .key'`;
