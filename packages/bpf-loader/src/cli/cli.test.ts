@@ -105,7 +105,7 @@ test("inspect disassembles when asked to", () => {
   inspect(path("shape"), { disasm: true }, terminal);
   assert.match(
     terminal.output(),
-    /\n; __u64 now = bpf_ktime_get_ns\(\); {2}\.\/shape\.bpf\.c:52\n +16: {2}85 00 00 00 05/,
+    /\n; __u64 now = bpf_ktime_get_ns\(\); {2}\.\/shape\.bpf\.c:\d+\n +\d+: {2}85 00 00 00 05/,
   );
 });
 
