@@ -191,7 +191,7 @@ export class Btf {
     return this.#layout.typesStart + this.#at(id) * 4;
   }
 
-  /** Where the parts lie in `bytes`, and its types as words. */
+  /** Where the parts lie in `bytes`, and its types as words. @internal */
   get parts(): BtfLayout {
     return this.#layout;
   }

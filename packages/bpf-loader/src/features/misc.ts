@@ -140,7 +140,7 @@ const probes = {
 
 const noBtf = { float: false, declTag: false, typeTag: false, enum64: false };
 
-/** What {@link features.misc} can be asked about. */
+/** What {@link features.misc} can be asked about. @useDeclaredType */
 export type MiscFeature = keyof typeof probes;
 
 /** All of them. */

@@ -38,7 +38,7 @@ export const features = {
   /**
    * Whether programs of a type may call a helper.
    * @param type the program type; RangeError for types whose helpers depend on what they attach to
-   * @param helper its name, "bpf_skb_set_tstamp", or its number in `enum bpf_func_id`, 192
+   * @param helperOrName its name, "bpf_skb_set_tstamp", or its number in `enum bpf_func_id`, 192
    */
   helper(type: ProgramType, helperOrName: number | string): boolean {
     const number = typeof helperOrName === "number" ? helperOrName : helperNames().indexOf(helperOrName);

@@ -154,13 +154,13 @@ const linkTypes = [
   "sockmap",
 ] as const;
 
-/** `enum bpf_map_type`, without its prefix and in lower case, as bpftool prints it. */
+/** `enum bpf_map_type`, without its prefix and in lower case, as bpftool prints it. @useDeclaredType */
 export type MapType = (typeof mapTypes)[number];
-/** `enum bpf_prog_type`, likewise. */
+/** `enum bpf_prog_type`, likewise. @useDeclaredType */
 export type ProgramType = (typeof programTypes)[number];
-/** `enum bpf_attach_type`, likewise. */
+/** `enum bpf_attach_type`, likewise. @useDeclaredType */
 export type AttachType = (typeof attachTypes)[number];
-/** `enum bpf_link_type`, likewise. */
+/** `enum bpf_link_type`, likewise. @useDeclaredType */
 export type LinkType = (typeof linkTypes)[number];
 
 /** A kernel enumeration, both ways. */
