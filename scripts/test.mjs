@@ -25,7 +25,7 @@ const USAGE = `Usage: npm test [-- OPTIONS]
 const VM_FAILED = 125;
 
 const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
-const everything = [...packages, "test/objects/dist", "test/e2e/dist"];
+const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/e2e/dist"];
 
 /** What runs in the VM by default. The newest kernel alone has what some objects of Debian's packages want. */
 const DEFAULT_RUNS = [
