@@ -96,8 +96,7 @@ export function nameBytes(name: string): Uint8Array {
 
 /** A name without its flavour: `task_struct` of `task_struct___old`. */
 export function essentialName(name: string): string {
-  const bytes = encoder.encode(name);
-  return decoder.decode(bytes.subarray(0, essentialEnd(bytes, 0, bytes.length)));
+  return name.includes("___") ? (/^(.*[^_])___[^_]/s.exec(name)?.[1] ?? name) : name;
 }
 
 /** Where a name ends without its flavour: at the last "___" that stands between two other characters (bpf_core_essential_name_len of libbpf). */
