@@ -5,6 +5,8 @@ export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
 export type { BtfExt, ExtRecords } from "./btf/ext.js";
 export type { BtfLinkage, BtfMember, BtfSectionEntry, BtfType, BtfTypeOf } from "./btf/types.js";
+export type { CoreRelocationKind } from "./core/kinds.js";
+export type { CoreRelocation } from "./core/records.js";
 export {
   type DisassembledInstruction,
   type DisassembleOptions,

@@ -38,7 +38,7 @@ export function relocateCore(
       const at = start + record.at;
       const { local, found } = decision;
       const reason = !found
-        ? missing(decision.spec)
+        ? decision.missing()
         : patch(code, at, littleEndian, local, found, where) === "poison"
           ? `${describeSpec(decision.spec)} has ${found.access?.size} bytes instead of ${local.access?.size}, and is neither a pointer nor unsigned`
           : undefined;
@@ -63,12 +63,14 @@ interface Decision {
   readonly local: CoreValue;
   /** What to write instead; undefined if the kernel has nothing of the kind. */
   readonly found: CoreValue | undefined;
+  /** What the kernel lacks, in words. */
+  readonly missing: () => string;
 }
 
 function decide({ kind, typeId, access }: CoreRecord, btf: Btf, target: CoreTarget): Decision {
   const spec = localSpec(btf, kind, typeId, access);
   const local = coreValue(spec);
-  if (kind === "local_type_id") return { spec, local, found: local };
+  if (kind === "local_type_id") return { spec, local, found: local, missing: () => "" };
   const name = btf.name(typeId);
   if (name === "") {
     throw new BpfObjectError(
@@ -77,7 +79,8 @@ function decide({ kind, typeId, access }: CoreRecord, btf: Btf, target: CoreTarg
     );
   }
   let first: { spec: CoreSpec; value: CoreValue } | undefined;
-  for (const candidate of target.candidates(name, btf.kind(typeId))) {
+  const candidates = target.candidates(name, btf.kind(typeId));
+  for (const candidate of candidates) {
     const match = matchSpec(spec, candidate);
     if (!match) continue;
     const value = coreValue(match);
@@ -90,10 +93,12 @@ function decide({ kind, typeId, access }: CoreRecord, btf: Btf, target: CoreTarg
       );
     }
   }
-  return { spec, local, found: first ? first.value : missingValue(kind) };
+  const missing = () =>
+    candidates.length === 0 ? `there is no ${describeType(btf, typeId)}` : lacking(spec);
+  return { spec, local, found: first ? first.value : missingValue(kind), missing };
 }
 
-function missing(spec: CoreSpec): string {
+function lacking(spec: CoreSpec): string {
   const { btf, rootTypeId, accessors, kind } = spec;
   const root = describeType(btf, rootTypeId);
   const whole = describeSpec(spec);

@@ -73,6 +73,7 @@ function withoutAddresses(code: Uint8Array): Uint8Array {
 testWith(test, needs.atomics, "shape: the same maps and instructions", () => compare("shape"));
 testWith(test, needs.forEach, "calls: the same maps and instructions", () => compare("calls"));
 test("globals: the same maps and instructions", () => compare("globals"));
+test("core: the same maps and instructions", () => compare("core"));
 test("newer: the same maps and instructions", () => compare("newer"));
 
 test.run();

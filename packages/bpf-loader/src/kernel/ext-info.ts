@@ -1,6 +1,4 @@
-import type { Btf } from "../btf/btf.js";
 import { type BtfExt, type ExtRecords, firstAtOrAfter } from "../btf/ext.js";
-import { BpfObjectError } from "../object/error.js";
 import { type BpfFunction, INSTRUCTION_SIZE } from "../object/function.js";
 import type { LinkedProgram } from "../object/link.js";
 import type { InfoRecords } from "./program-load.js";
@@ -15,23 +13,6 @@ export function extInfo(
     functions: gather(program, ext.functions, littleEndian, true),
     lines: gather(program, ext.lines, littleEndian, false),
   };
-}
-
-/** Throws BpfObjectError if a program needs CO-RE relocations, naming the first type that it wants to know about. */
-export function refuseCoreRelocations(program: LinkedProgram, ext: BtfExt, btf: Btf): void {
-  for (const { function: function_ } of program.functions) {
-    const records = ext.coreRelocations.get(function_.section);
-    if (!records) continue;
-    const first = recordsOf(function_, records)[0];
-    if (first === undefined) continue;
-    const at = first * records.recordSize;
-    const type = btf.resolve(records.data.getUint32(at + 4, btf.littleEndian));
-    const access = btf.string(records.data.getUint32(at + 8, btf.littleEndian));
-    throw new BpfObjectError(
-      "BPF_UNSUPPORTED",
-      `function "${function_.name}" needs a CO-RE relocation (${type.kind} ${type.name}, access ${access}), which is not supported yet`,
-    );
-  }
 }
 
 /** The indexes of the records of a function. */

@@ -2,6 +2,8 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { errno, possibleCpus, SystemError } from "@weir/syscall";
 import { hostLittleEndian } from "../asm.js";
+import type { Btf } from "../btf/btf.js";
+import type { CoreTarget } from "../core/target.js";
 import { BpfMap } from "../maps/map.js";
 import type { BpfObject } from "../object/bpf-object.js";
 import type { DataSection } from "../object/data-section.js";
@@ -11,7 +13,8 @@ import { type LinkedProgram, link, setSourceRegister } from "../object/link.js";
 import type { MapSpec } from "../object/map-spec.js";
 import type { ProgramSpec } from "../object/program-spec.js";
 import { type LoadedBtf, loadBtf } from "./btf-load.js";
-import { extInfo, refuseCoreRelocations } from "./ext-info.js";
+import { coreTarget, fitToKernel } from "./core.js";
+import { extInfo } from "./ext-info.js";
 import { LoadedObject } from "./loaded-object.js";
 import { createFromSpec } from "./map-from-spec.js";
 import { pinExists } from "./pin.js";
@@ -25,6 +28,8 @@ export interface LoadOptions {
   readonly programs?: readonly string[];
   /** Maps to use in place of the object's own, by name. They must fit, and still belong to whoever gave them. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
+  /** What CO-RE relocations are resolved against in place of the running kernel's own BTF and its modules'. */
+  readonly kernelBtf?: Btf | undefined;
   /** 1 or 2 ask the verifier for its log, which {@link BpfProgram.log} then has. */
   readonly logLevel?: number;
 }
@@ -42,7 +47,8 @@ export function load(object: BpfObject, options: LoadOptions): LoadedObject {
     );
   }
   // All that can fail without the kernel comes first.
-  const programs = choosePrograms(object, options.programs).map((spec) => prepare(object, spec));
+  const target = coreTarget(options.kernelBtf);
+  const programs = choosePrograms(object, options.programs).map((spec) => prepare(object, spec, target));
   const maps = chooseMaps(object, programs, options);
   using loading = new Loading(object, options);
   for (const spec of maps) loading.addMap(spec);
@@ -53,6 +59,8 @@ export function load(object: BpfObject, options: LoadOptions): LoadedObject {
 interface PreparedProgram {
   readonly spec: ProgramSpec;
   readonly linked: LinkedProgram;
+  /** Names what a refused program misses in this kernel. */
+  readonly explain: ((log: string) => string | undefined) | undefined;
 }
 
 function choosePrograms(object: BpfObject, names: readonly string[] | undefined): ProgramSpec[] {
@@ -60,7 +68,7 @@ function choosePrograms(object: BpfObject, names: readonly string[] | undefined)
   return [...new Set(names)].map((name) => object.program(name));
 }
 
-function prepare(object: BpfObject, spec: ProgramSpec): PreparedProgram {
+function prepare(object: BpfObject, spec: ProgramSpec, target: CoreTarget): PreparedProgram {
   if (!spec.type) {
     throw new BpfObjectError(
       "BPF_UNSUPPORTED",
@@ -68,8 +76,7 @@ function prepare(object: BpfObject, spec: ProgramSpec): PreparedProgram {
     );
   }
   const linked = link(spec.function, object.littleEndian);
-  if (object.btf && object.btfExt) refuseCoreRelocations(linked, object.btfExt, object.btf);
-  return { spec, linked };
+  return { spec, linked, explain: fitToKernel(object, linked, target) };
 }
 
 function chooseMaps(
@@ -117,7 +124,7 @@ class Loading implements Disposable {
     this.#maps.set(spec, BpfMap.open(path, { like: withDefaults(spec) }));
   }
 
-  addProgram({ spec, linked }: PreparedProgram): void {
+  addProgram({ spec, linked, explain }: PreparedProgram): void {
     const code = linked.code.slice();
     const view = new DataView(code.buffer);
     for (const reference of linked.references) {
@@ -139,6 +146,7 @@ class Loading implements Disposable {
         version: this.#object.version,
         btf: this.#programBtf(linked),
         logLevel: spec.logLevel ?? this.#options.logLevel,
+        explain,
       }),
     );
   }

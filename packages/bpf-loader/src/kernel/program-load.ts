@@ -48,6 +48,8 @@ export interface ProgramLoadOptions {
   readonly ifindex?: number | undefined;
   /** 1 or 2 ask the verifier for its log even of a program that it accepts; 4 for its statistics alone. */
   readonly logLevel?: number | undefined;
+  /** Says in words what the verifier's log says about instructions that were made for this kernel. */
+  readonly explain?: ((log: string) => string | undefined) | undefined;
 }
 
 /** The verifier gives up with EAGAIN when a signal is pending; libbpf tries 5 times as well. */
@@ -113,6 +115,8 @@ function refusal(options: ProgramLoadOptions, number: number, log: string): Erro
   const name = options.name ?? "";
   const error = bpfError(BpfCommand.PROG_LOAD, number, `load program "${name}"`, capabilities(options.type));
   if (number === errno.EPERM!) return error;
+  const reason = options.explain?.(log);
+  if (reason !== undefined) return new VerifierError(name, log, error, reason);
   const missing = missingForProgram(options.type, options.instructions, log);
   if (missing) return missing;
   return log === "" ? error : new VerifierError(name, log, error);

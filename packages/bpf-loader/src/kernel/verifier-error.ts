@@ -10,9 +10,14 @@ export class VerifierError extends Error {
   /** All that the verifier wrote. */
   readonly log: string;
 
-  /** Takes the program's name, the verifier's log and the refusal that it explains. */
-  constructor(program: string, log: string, cause: SystemError) {
-    super(`the verifier refused program "${program}" (${cause.code}): ${lastLines(log)}`, { cause });
+  /**
+   * Takes the program's name, the verifier's log and the refusal that it explains; and what is wrong, where that is
+   * known better than the log says it.
+   */
+  constructor(program: string, log: string, cause: SystemError, reason?: string) {
+    super(`the verifier refused program "${program}" (${cause.code}): ${reason ?? lastLines(log)}`, {
+      cause,
+    });
     this.code = cause.code;
     this.program = program;
     this.log = log;

@@ -2,6 +2,7 @@ import { ElfFile, ElfMachine, type ElfSection, ElfType, SectionFlag, SectionType
 import type { Btf } from "../btf/btf.js";
 import { type BtfExt, readBtfExt } from "../btf/ext.js";
 import type { BtfTypeOf } from "../btf/types.js";
+import { type CoreRelocation, describeRelocations } from "../core/records.js";
 import { type LoadOptions, load } from "../kernel/load.js";
 import type { LoadedObject } from "../kernel/loaded-object.js";
 import { DataSection, isDataSection } from "./data-section.js";
@@ -84,6 +85,14 @@ export class BpfObject {
    */
   static parse(bytes: Uint8Array): BpfObject {
     return new BpfObject(bytes);
+  }
+
+  /**
+   * What its functions want to know about the types of the kernel that they will run on, in the order of the file;
+   * {@link load} writes the answers into their instructions. Throws {@link BtfError} for a record that makes no sense.
+   */
+  get coreRelocations(): CoreRelocation[] {
+    return this.btf && this.btfExt ? describeRelocations(this.functions, this.btfExt, this.btf) : [];
   }
 
   /** The program of that name. Throws {@link BpfObjectError} if there is none. */

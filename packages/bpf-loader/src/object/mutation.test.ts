@@ -2,8 +2,10 @@ import { ElfError, ElfFile } from "@weir/elf";
 import fc from "fast-check";
 import { suite } from "uvu";
 import { kernelImage, usedParts } from "../btf/kernel-image.js";
+import { relocateCore } from "../core/relocate.js";
+import { CoreTarget } from "../core/target.js";
 import { BpfObject, BpfObjectError, Btf, BtfError, btfCodec } from "../index.js";
-import { extInfo, refuseCoreRelocations } from "../kernel/ext-info.js";
+import { extInfo } from "../kernel/ext-info.js";
 import { fixture, fixtureNames } from "../testing/fixtures.js";
 import { link } from "./link.js";
 
@@ -24,7 +26,7 @@ function exercise(object: BpfObject): void {
     attempt(() => {
       const linked = link(program.function, object.littleEndian);
       if (!object.btf || !object.btfExt) return;
-      refuseCoreRelocations(linked, object.btfExt, object.btf);
+      relocateCore(linked, object.btfExt, object.btf, object.littleEndian, new CoreTarget(() => object.btf!));
       extInfo(linked, object.btfExt, object.littleEndian);
     });
   }

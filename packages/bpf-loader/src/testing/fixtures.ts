@@ -11,7 +11,10 @@ export type FixtureName =
   | "maps"
   | "unsupported"
   | "refused"
-  | "newer";
+  | "newer"
+  | "core"
+  | "core-loads"
+  | "core-missing";
 
 /** All of them. */
 export const fixtureNames: readonly FixtureName[] = [
@@ -24,6 +27,9 @@ export const fixtureNames: readonly FixtureName[] = [
   "unsupported",
   "refused",
   "newer",
+  "core",
+  "core-loads",
+  "core-missing",
 ];
 
 /** Where an object lies. */
