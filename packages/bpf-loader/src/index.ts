@@ -17,19 +17,37 @@ export type { MiscFeature } from "./features/misc.js";
 export { type FeatureReport, features } from "./features/probe.js";
 export type { SystemConfig } from "./features/system.js";
 export { kernelBtf } from "./kernel/kernel-btf.js";
-export { BpfLink, type LinkInfo } from "./kernel/link.js";
 export type { LoadOptions } from "./kernel/load.js";
 export { LoadedObject } from "./kernel/loaded-object.js";
-export {
-  BpfProgram,
-  type ProgramInfo,
-  type TcxOptions,
-  type TestRunOptions,
-  type TestRunResult,
-} from "./kernel/program.js";
+export { BpfProgram } from "./kernel/program.js";
+export type { ProgramInfo } from "./kernel/program-info.js";
 export type { InfoRecords, ProgramLoadOptions } from "./kernel/program-load.js";
 export { decodeSkbContext, encodeSkbContext, type SkbContext } from "./kernel/skb-context.js";
+export { TestRunFlag, type TestRunOptions, type TestRunResult } from "./kernel/test-run.js";
 export { VerifierError } from "./kernel/verifier-error.js";
+export type { Anchor, AnchorTarget } from "./link/anchor.js";
+export type { CgroupOptions } from "./link/cgroup.js";
+export type { LinkInfo, LinkTarget, PerfEventTarget } from "./link/info.js";
+export { BpfIterator, type IteratorOptions } from "./link/iterator.js";
+export type { KprobeOptions } from "./link/kprobe.js";
+export { type LegacyAttachment, type LegacyKind, LegacyLink } from "./link/legacy.js";
+export { BpfLink, type LinkUpdateOptions } from "./link/link.js";
+export type { KprobeMultiOptions, UprobeMultiOptions } from "./link/multi.js";
+export type { NetfilterOptions } from "./link/netfilter.js";
+export type { NetfilterFamily, NetfilterHook } from "./link/netfilter-names.js";
+export type { NetkitOptions } from "./link/netkit.js";
+export type { NetnsOptions } from "./link/netns.js";
+export type { CookieOptions, PerfEventOptions } from "./link/perf-event.js";
+export { type AttachedProgram, type QueryResult, type QueryTarget, queryPrograms } from "./link/query.js";
+export type { SockmapOptions } from "./link/sockmap.js";
+export { attachStructOps, type StructOpsMap } from "./link/struct-ops.js";
+export { TcFilter, type TcOptions } from "./link/tc.js";
+export type { TcxOptions } from "./link/tcx.js";
+export type { RawTracepointOptions } from "./link/tracepoint.js";
+export type { FreplaceOptions, TracingOptions } from "./link/tracing.js";
+export type { UprobeOptions } from "./link/uprobe.js";
+export type { NetnsReference } from "./link/within.js";
+export { detachXdp, queryXdp, type XdpAttachments, type XdpMode, type XdpOptions } from "./link/xdp.js";
 export type { MapBatch } from "./maps/batch.js";
 export type { Descriptor } from "./maps/descriptor.js";
 export { BpfMap } from "./maps/map.js";

@@ -111,6 +111,14 @@ export function rawPerfEventOpen(
   return call(numberOf("perfEventOpen"), attr, pid, cpu, groupFd, flags) as number;
 }
 
+let ioctlValue: ((fd: number, request: number, value: number) => number) | undefined;
+
+/** ioctl(2) for requests that take a number rather than a pointer. */
+export function rawIoctlValue(fd: number, request: number, value: number): number {
+  ioctlValue ??= open().func("ioctl", "int", ["int", "ulong", "ulong"]) as never;
+  return ioctlValue(fd, request, value);
+}
+
 /** The error number that the last C call on this thread left. Only right when nothing ran in between. */
 export function lastErrno(): number {
   return koffi.errno();

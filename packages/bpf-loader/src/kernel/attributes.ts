@@ -99,19 +99,7 @@ export const btfLoad = layout({
   btfLogLevel: "u32",
 });
 
-/** BPF_LINK_CREATE with the member of the union that tcx uses. */
-export const linkCreateTcx = layout({
-  progFd: "u32",
-  targetIfindex: "u32",
-  attachType: "u32",
-  flags: "u32",
-  relativeFd: "u32",
-  expectedRevision: "u64",
-});
-
-export const linkUpdate = layout({ linkFd: "u32", newProgFd: "u32", flags: "u32", oldProgFd: "u32" });
-
-/** BPF_LINK_DETACH, BPF_MAP_FREEZE: a descriptor alone. */
+/** BPF_MAP_FREEZE: a descriptor alone. */
 export const descriptor = layout({ fd: "u32" });
 
 export const mapInfo = layout({
@@ -181,15 +169,4 @@ export const btfInfo = layout({
   name: "pointer",
   nameLen: "u32",
   kernelBtf: "u32",
-});
-
-/** `struct bpf_link_info` with the member of the union that tcx uses, which begins at 16. */
-export const linkInfo = layout({
-  type: "u32",
-  id: "u32",
-  progId: "u32",
-  reserved: "u32",
-  ifindex: "u32",
-  attachType: "u32",
-  rest: "u8[40]",
 });

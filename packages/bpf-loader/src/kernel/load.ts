@@ -143,6 +143,8 @@ class Loading implements Disposable {
         license: this.#object.license,
         expectedAttachType: spec.expectedAttachType,
         flags: spec.flags,
+        section: spec.section,
+        target: spec.attachTarget,
         version: this.#object.version,
         btf: this.#programBtf(linked),
         logLevel: spec.logLevel ?? this.#options.logLevel,

@@ -50,6 +50,10 @@ export interface ProgramLoadOptions {
   readonly logLevel?: number | undefined;
   /** Says in words what the verifier's log says about instructions that were made for this kernel. */
   readonly explain?: ((log: string) => string | undefined) | undefined;
+  /** The section that it comes from, "kprobe/do_unlinkat", for {@link BpfProgram.attach}. */
+  readonly section?: string;
+  /** What the section names behind the slash, or what to attach to instead. */
+  readonly target?: string;
 }
 
 /** The verifier gives up with EAGAIN when a signal is pending; libbpf tries 5 times as well. */

@@ -1,177 +1,236 @@
-import { BpfCommand, errno, type Fd, NetworkNamespace, NotSupportedError, tryBpf } from "@weir/syscall";
-import { features } from "../features/probe.js";
-import { attachTypeTable, type ProgramType, programTypeTable } from "../names/tables.js";
-import { linkCreateTcx, programInfo, testRun } from "./attributes.js";
-import { bpfError, openBpf } from "./call.js";
-import { BpfLink } from "./link.js";
+import { BpfCommand, type Fd } from "@weir/syscall";
+import { attachBySection, type SectionedProgram } from "../link/auto.js";
+import { attachCgroup, type CgroupOptions } from "../link/cgroup.js";
+import { attachIterator, type BpfIterator, type IteratorOptions } from "../link/iterator.js";
+import { attachKprobe, type KprobeOptions } from "../link/kprobe.js";
+import type { BpfLink } from "../link/link.js";
+import {
+  attachKprobeMulti,
+  attachUprobeMulti,
+  type KprobeMultiOptions,
+  type UprobeMultiOptions,
+} from "../link/multi.js";
+import { attachNetfilter, type NetfilterOptions } from "../link/netfilter.js";
+import { attachNetkit, type NetkitOptions } from "../link/netkit.js";
+import { attachNetns, type NetnsOptions } from "../link/netns.js";
+import { attachPerfEvent, type CookieOptions, type PerfEventOptions } from "../link/perf-event.js";
+import { attachSockmap, type SockmapOptions } from "../link/sockmap.js";
+import { attachTc, type TcFilter, type TcOptions } from "../link/tc.js";
+import { attachTcx, type TcxOptions } from "../link/tcx.js";
+import { attachRawTracepoint, attachTracepoint, type RawTracepointOptions } from "../link/tracepoint.js";
+import { attachFreplace, attachTracing, type FreplaceOptions, type TracingOptions } from "../link/tracing.js";
+import { attachUprobe, type UprobeOptions } from "../link/uprobe.js";
+import { attachXdp, type XdpOptions } from "../link/xdp.js";
+import type { AttachType, ProgramType } from "../names/tables.js";
+import { objectId, programInfo } from "./attributes.js";
+import { openBpf } from "./call.js";
+import { objectIds } from "./ids.js";
 import { objectInfo, openPin, pinObject } from "./pin.js";
+import { type ProgramInfo, readMachineCode, readProgramInfo, readTranslated } from "./program-info.js";
 import { loadProgram, type ProgramLoadOptions } from "./program-load.js";
+import { runTest, type TestRunOptions, type TestRunResult } from "./test-run.js";
 
-/** What the kernel says about a program. */
-export interface ProgramInfo {
-  readonly id: number;
-  /** Undefined for a type that is newer than this library. */
-  readonly type: ProgramType | undefined;
-  /** At most 15 characters. */
-  readonly name: string;
-  /** Hash of the instructions, as hexadecimal digits. */
-  readonly tag: string;
-  /** Bytes of machine code; 0 if the program is interpreted, or nothing may be known. */
-  readonly jitedSize: number;
-  /** Bytes of instructions after the verifier has rewritten them. */
-  readonly translatedSize: number;
-  /** Nanoseconds since boot. */
-  readonly loadedAt: bigint;
-  readonly createdByUid: number;
-  readonly gplCompatible: boolean;
-  /** Ids of the maps that it uses. */
-  readonly mapIds: readonly number[];
-  /** Id of its BTF; 0 if it has none. */
-  readonly btfId: number;
-  /** Nanoseconds and runs, counted only while BPF statistics are on (kernel.bpf_stats_enabled). */
-  readonly runTimeNs: bigint;
-  readonly runCount: bigint;
-}
-
-/** A packet or a context to run a program on. */
-export interface TestRunOptions {
-  /** The packet. Network programs want at least 14 bytes. */
-  readonly data?: Uint8Array;
-  /** The context, such as {@link encodeSkbContext} makes for programs that handle packets. */
-  readonly context?: Uint8Array;
-  /** How often to run, for measurements; 1 if absent. */
-  readonly repeat?: number;
-  /** Bytes by which the program may make the packet longer; 256 if absent. */
-  readonly headroom?: number;
-}
-
-/** What a test run gave. */
-export interface TestRunResult {
-  /** The program's result as 32 bits without a sign: TC_ACT_UNSPEC, which is -1, is 4294967295. */
-  readonly returnValue: number;
-  /** The packet afterwards. */
-  readonly data: Uint8Array;
-  /** The context afterwards; empty if none was given. */
-  readonly context: Uint8Array;
-  /** Nanoseconds of one run, on average. */
-  readonly durationNs: number;
-}
-
-/** Where to attach a program with tcx. */
-export interface TcxOptions {
-  /** Index of the device. */
-  readonly ifindex: number;
-  readonly direction: "ingress" | "egress";
-  /** The namespace that the index belongs to, by path or open; the current one if absent. */
-  readonly netns?: string | NetworkNamespace;
-}
-
-/** A program in the kernel. It lives while this is open, or it is attached or pinned. */
-export class BpfProgram implements Disposable {
+/**
+ * A program in the kernel. It lives while this is open, or it is attached or pinned.
+ *
+ * Methods that attach give a {@link BpfLink}, which detaches the program when it is closed. They throw
+ * NotSupportedError, with the Linux version that brought it, where the kernel lacks what they need, RangeError for
+ * options that contradict each other, and SystemError otherwise.
+ */
+export class BpfProgram implements SectionedProgram, Disposable {
   /** The descriptor, for whatever takes a program by it, such as a classic tc filter. */
   readonly fd: Fd;
   /** Its name in its object, or as the kernel knows it. */
   readonly name: string;
   /** What the verifier wrote; "" unless a log was asked for. */
   readonly log: string;
+  /** The section of its object, "kprobe/do_unlinkat"; "" if it was not loaded from one. */
+  readonly section: string;
+  /** What the section names behind the slash, "do_unlinkat", or what was assigned before the load. */
+  readonly attachTarget: string;
+  /** What it was loaded for; undefined if its type has none, or it was opened rather than loaded. */
+  readonly expectedAttachType: AttachType | undefined;
+  #type: ProgramType | undefined;
 
-  private constructor(fd: Fd, name: string, log: string) {
+  private constructor(fd: Fd, name: string, log: string, options?: ProgramLoadOptions) {
     this.fd = fd;
     this.name = name;
     this.log = log;
+    this.section = options?.section ?? "";
+    this.attachTarget = options?.target ?? "";
+    const { expectedAttachType } = options ?? {};
+    // A number is the member of a struct_ops struct.
+    this.expectedAttachType = typeof expectedAttachType === "number" ? undefined : expectedAttachType;
+    this.#type = options?.type;
   }
 
   /** Loads instructions. Throws VerifierError, NotSupportedError or SystemError. */
   static load(options: ProgramLoadOptions): BpfProgram {
     const { fd, log } = loadProgram(options);
-    return new BpfProgram(fd, options.name ?? "", log);
+    return new BpfProgram(fd, options.name ?? "", log, options);
   }
 
   /** Opens a pinned program. Throws SystemError, also if what is pinned is no program. */
   static open(path: string): BpfProgram {
-    const fd = openPin(path, "prog");
+    return BpfProgram.adopt(openPin(path, "prog"));
+  }
+
+  /** Opens a program by its id; takes CAP_SYS_ADMIN. Throws SystemError: ENOENT if there is none. */
+  static openById(id: number): BpfProgram {
+    const name = `program ${id}`;
+    const attr = objectId.build({ id });
+    return BpfProgram.adopt(
+      openBpf(BpfCommand.PROG_GET_FD_BY_ID, attr, name, `open ${name}`, ["CAP_SYS_ADMIN"]),
+    );
+  }
+
+  /** Takes over the descriptor of a program. */
+  static adopt(fd: Fd): BpfProgram {
     return new BpfProgram(fd, objectInfo(fd, programInfo).name, "");
+  }
+
+  /** The ids of all programs in the kernel, as `bpftool prog show` lists them; takes CAP_SYS_ADMIN. Throws SystemError. */
+  static ids(): Generator<number> {
+    return objectIds(BpfCommand.PROG_GET_NEXT_ID, "programs");
+  }
+
+  /** Undefined for a type that is newer than this library. */
+  get type(): ProgramType | undefined {
+    this.#type ??= this.info.type;
+    return this.#type;
   }
 
   /** What the kernel says about it now. */
   get info(): ProgramInfo {
-    const raw = objectInfo(this.fd, programInfo);
-    return {
-      id: raw.id,
-      type: programTypeTable.name(raw.type),
-      name: raw.name,
-      tag: Buffer.from(raw.tag).toString("hex"),
-      jitedSize: raw.jitedProgLen,
-      translatedSize: raw.xlatedProgLen,
-      loadedAt: raw.loadTime,
-      createdByUid: raw.createdByUid,
-      gplCompatible: (raw.gplCompatible & 1) !== 0,
-      mapIds: this.#mapIds(raw.nrMapIds),
-      btfId: raw.btfId,
-      runTimeNs: raw.runTimeNs,
-      runCount: raw.runCnt,
-    };
+    return readProgramInfo(this.fd);
   }
 
   /** The instructions as the verifier rewrote them, like `bpftool prog dump xlated`. Takes CAP_BPF and CAP_PERFMON. */
   translatedInstructions(): Uint8Array {
-    const { xlatedProgLen } = objectInfo(this.fd, programInfo);
-    const code = new Uint8Array(xlatedProgLen);
-    objectInfo(this.fd, programInfo, programInfo.build({ xlatedProgLen, xlatedProgInsns: code }));
-    return code;
+    return readTranslated(this.fd);
+  }
+
+  /** The machine code, like `bpftool prog dump jited`; empty if it is interpreted. Takes CAP_BPF and CAP_PERFMON. */
+  machineCode(): Uint8Array {
+    return readMachineCode(this.fd);
   }
 
   /**
    * Runs it once or more without attaching it (BPF_PROG_TEST_RUN).
-   * @throws SystemError; EINVAL for a packet or a context that its type does not take
+   * @throws NotSupportedError for types that the kernel does not run; SystemError; EINVAL for a packet or a context
+   *   that its type does not take
    */
   testRun(options: TestRunOptions = {}): TestRunResult {
-    const { data, context, repeat = 1 } = options;
-    const dataOut = new Uint8Array((data?.length ?? 0) + (options.headroom ?? 256));
-    const contextOut = new Uint8Array(context?.length ?? 0);
-    const attr = testRun.build({
-      progFd: this.fd.number,
-      dataIn: data ?? null,
-      dataSizeIn: data?.length ?? 0,
-      dataOut: data ? dataOut : null,
-      dataSizeOut: data ? dataOut.length : 0,
-      ctxIn: context ?? null,
-      ctxSizeIn: context?.length ?? 0,
-      ctxOut: context ? contextOut : null,
-      ctxSizeOut: contextOut.length,
-      repeat,
-    });
-    const result = tryBpf(BpfCommand.PROG_TEST_RUN, attr);
-    if (result < 0) {
-      throw bpfError(
-        BpfCommand.PROG_TEST_RUN,
-        -result,
-        `run program "${this.name}"`,
-        ["CAP_BPF", "CAP_NET_ADMIN"],
-        testRunHint(-result),
-      );
-    }
-    const raw = testRun.read(attr);
-    return {
-      returnValue: raw.retval,
-      data: dataOut.subarray(0, raw.dataSizeOut),
-      context: contextOut.subarray(0, raw.ctxSizeOut),
-      durationNs: raw.duration,
-    };
+    return runTest(this, options);
+  }
+
+  /** Attaches it to what its section names: "kprobe/do_unlinkat", "tp/sched/sched_switch", "fentry/...", "iter/task". */
+  attach(): BpfLink {
+    return attachBySection(this);
   }
 
   /**
-   * Attaches it to a device with tcx, which needs no qdisc. The link ends when it is closed, unless it is pinned.
-   * @throws NotSupportedError before Linux 6.6; SystemError (ENODEV) if there is no such device
+   * Attaches it to a device with tcx, which needs no qdisc. Before Linux 6.6 it becomes a filter of the device's clsact
+   * qdisc ({@link BpfProgram.attachTc}), unless an order among programs is asked for.
    */
   attachTcx(options: TcxOptions): BpfLink {
-    const { ifindex, direction, netns } = options;
-    const attach = () => this.#attachTcx(ifindex, direction);
-    if (netns === undefined) return attach();
-    // BPF_LINK_CREATE looks the index up in the namespace of the calling thread.
-    if (netns instanceof NetworkNamespace) return netns.run(attach);
-    using opened = NetworkNamespace.open(netns);
-    return opened.run(attach);
+    return attachTcx(this, options);
+  }
+
+  /** Attaches it to a device as a filter of a clsact qdisc, which is added where it is missing, and stays. */
+  attachTc(options: TcOptions): TcFilter {
+    return attachTc(this, options);
+  }
+
+  /** Attaches it to a device as XDP: by a link, before Linux 5.9 through netlink. */
+  attachXdp(options: XdpOptions): BpfLink {
+    return attachXdp(this, options);
+  }
+
+  /** Attaches it to a netkit pair; Linux 6.7. */
+  attachNetkit(options: NetkitOptions): BpfLink {
+    return attachNetkit(this, options);
+  }
+
+  /** Attaches a netfilter program to a hook; Linux 6.4. */
+  attachNetfilter(options: NetfilterOptions): BpfLink {
+    return attachNetfilter(this, options);
+  }
+
+  /** Attaches a sk_lookup (Linux 5.9) or flow_dissector program to a network namespace. */
+  attachNetns(options: NetnsOptions = {}): BpfLink {
+    return attachNetns(this, options);
+  }
+
+  /**
+   * Attaches it to a cgroup: by a link, before Linux 5.7 without.
+   * @param cgroup a folder of the cgroup2 filesystem, by path or open
+   */
+  attachCgroup(cgroup: string | Fd, options: CgroupOptions = {}): BpfLink {
+    return attachCgroup(this, cgroup, options);
+  }
+
+  /** Attaches a sk_skb or sk_msg program to a sockmap or sockhash. */
+  attachSockmap(map: { readonly fd: Fd; readonly name: string }, options: SockmapOptions = {}): BpfLink {
+    return attachSockmap(this, map, options);
+  }
+
+  /** Attaches it to a tracepoint that it sees as the kernel does, "sched_switch". */
+  attachRawTracepoint(name: string, options: RawTracepointOptions = {}): BpfLink {
+    return attachRawTracepoint(this, name, options);
+  }
+
+  /** Attaches it to a tracepoint of tracefs: ("sched", "sched_switch"). */
+  attachTracepoint(category: string, name: string, options: CookieOptions = {}): BpfLink {
+    return attachTracepoint(this, category, name, options);
+  }
+
+  /** Attaches it to a kernel function, by name or address. */
+  attachKprobe(target: string | bigint, options: KprobeOptions = {}): BpfLink {
+    return attachKprobe(this, target, options);
+  }
+
+  /** Attaches it to many kernel functions; Linux 5.18. It must have been loaded for that (section "kprobe.multi"). */
+  attachKprobeMulti(options: KprobeMultiOptions): BpfLink {
+    return attachKprobeMulti(this, options);
+  }
+
+  /**
+   * Attaches it to a function of an executable or a shared library.
+   * @param path of the file; a name without a slash, "libc.so.6", is looked for where the system keeps such files
+   */
+  attachUprobe(path: string, options: UprobeOptions): BpfLink {
+    return attachUprobe(this, path, options);
+  }
+
+  /** Attaches it to many functions of a file; Linux 6.6. It must have been loaded for that (section "uprobe.multi"). */
+  attachUprobeMulti(path: string, options: UprobeMultiOptions): BpfLink {
+    return attachUprobeMulti(this, path, options);
+  }
+
+  /** Attaches a perf_event program to a perf event, open or described. */
+  attachPerfEvent(event: Fd | PerfEventOptions, options: CookieOptions = {}): BpfLink {
+    return attachPerfEvent(this, event, options);
+  }
+
+  /** Attaches a tracing program (fentry, fexit, fmod_ret, tp_btf) to the function that it was loaded for. */
+  attachTracing(options: TracingOptions = {}): BpfLink {
+    return attachTracing(this, options);
+  }
+
+  /** Puts an ext program in the place of the function that it was loaded for, or of another of the same type. */
+  attachFreplace(options?: FreplaceOptions): BpfLink {
+    return attachFreplace(this, options);
+  }
+
+  /** Attaches an LSM program to the hook that it was loaded for; those of type lsm_cgroup take attachCgroup. */
+  attachLsm(options: TracingOptions = {}): BpfLink {
+    return attachTracing(this, options);
+  }
+
+  /** Makes an iterator of it, whose text can be read; Linux 5.8. */
+  attachIterator(options: IteratorOptions = {}): BpfIterator {
+    return attachIterator(this, options);
   }
 
   /** Pins it in a BPF filesystem, so that it outlives this process. Throws SystemError. */
@@ -187,46 +246,4 @@ export class BpfProgram implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-
-  #mapIds(count: number): number[] {
-    if (count === 0) return [];
-    const ids = new Uint32Array(count);
-    const bytes = new Uint8Array(ids.buffer);
-    objectInfo(this.fd, programInfo, programInfo.build({ nrMapIds: count, mapIds: bytes }));
-    return [...ids];
-  }
-
-  #attachTcx(ifindex: number, direction: "ingress" | "egress"): BpfLink {
-    const attr = linkCreateTcx.build({
-      progFd: this.fd.number,
-      targetIfindex: ifindex,
-      attachType: attachTypeTable.number(direction === "ingress" ? "tcx_ingress" : "tcx_egress"),
-    });
-    const action = `attach program "${this.name}" to the ${direction} of device ${ifindex}`;
-    try {
-      const fd = openBpf(BpfCommand.LINK_CREATE, attr, `tcx link of ${this.name}`, action, [
-        "CAP_BPF",
-        "CAP_NET_ADMIN",
-      ]);
-      return BpfLink.adopt(fd);
-    } catch (error) {
-      if ((error as { errno?: number }).errno !== errno.EINVAL || features.tcx()) throw error;
-      throw new NotSupportedError({
-        feature: "tcx links",
-        since: "6.6",
-        hint: "Attach the program as a filter of the device's clsact qdisc instead.",
-        cause: error,
-      });
-    }
-  }
-}
-
-function testRunHint(number: number): string | undefined {
-  if (number === errno.EINVAL)
-    return "Network programs take packets of at least 14 bytes, and a context without fields that they may not set.";
-  if (number === errno.ENOSPC)
-    return "The program made the packet longer than there was room for; give more headroom.";
-  if (number === errno.ENOTSUP || number === 524)
-    return "Programs of its type cannot be test-run on this kernel.";
-  return undefined;
 }
