@@ -62,6 +62,9 @@ const shapes: readonly (readonly [fixed: number, each: number, head: 0 | 1, name
   [0, 3, 0, 1, 0], // ENUM64
 ];
 
+/** The same as bytes, one row of five after the other: made once. */
+let shapeTable: Uint8Array | undefined;
+
 /** The kind in `btf_type.info`. */
 export function kindOf(info: number): number {
   return (info >>> 24) & 0x7f;
@@ -138,7 +141,8 @@ function wordsOf(bytes: Uint8Array, start: number, end: number, littleEndian: bo
 // One pass over the millions of words of a kernel's BTF, driven by a table so that it is soon compiled for all kinds.
 // Rather than check each reference it keeps the highest.
 function indexTypes(unsigned: Uint32Array, firstId: number) {
-  const table = Uint8Array.from(shapes.flat());
+  shapeTable ??= Uint8Array.from(shapes.flat());
+  const table = shapeTable;
   // Signed words are small integers to V8 whatever their highest bit is.
   const words = new Int32Array(unsigned.buffer, unsigned.byteOffset, unsigned.length);
   const length = words.length;

@@ -83,13 +83,14 @@ function splitSection(section: ElfSection, symbols: FunctionSymbol[]): BpfFuncti
   symbols.forEach((symbol, i) => {
     const next = symbols[i + 1]?.offset ?? section.size;
     const size = symbol.size || next - symbol.offset;
-    const where = `function "${symbol.name}" of section ${section.name}`;
-    if (symbol.offset < end) throw new BpfObjectError("BPF_FUNCTION", `${where} overlaps the one before it`);
+    const fail = (what: string) =>
+      new BpfObjectError("BPF_FUNCTION", `function "${symbol.name}" of section ${section.name} ${what}`);
+    if (symbol.offset < end) throw fail("overlaps the one before it");
     if (size === 0 || symbol.offset % INSTRUCTION_SIZE !== 0 || size % INSTRUCTION_SIZE !== 0) {
-      throw new BpfObjectError("BPF_FUNCTION", `${where} does not consist of whole instructions`);
+      throw fail("does not consist of whole instructions");
     }
     end = symbol.offset + size;
-    if (end > section.size) throw new BpfObjectError("BPF_FUNCTION", `${where} ends outside its section`);
+    if (end > section.size) throw fail("ends outside its section");
     functions.push({
       name: symbol.name,
       section: section.name,
@@ -106,13 +107,15 @@ function splitSection(section: ElfSection, symbols: FunctionSymbol[]): BpfFuncti
 
 /** A symbol's value or size, as a number that can be an offset into the section. */
 function sectionOffset(value: bigint, section: ElfSection): number {
-  if (value > BigInt(section.size)) {
+  const offset = Number(value);
+  // A value past 2^53 is rounded, but is larger than any section all the same.
+  if (offset > section.size) {
     throw new BpfObjectError(
       "BPF_OBJECT",
       `a symbol of section ${section.name} lies at ${value}, outside its ${section.size} bytes`,
     );
   }
-  return Number(value);
+  return offset;
 }
 
 /** Fills in the references of functions, section by section. */
@@ -128,8 +131,10 @@ class ReferenceReader {
   }
 
   readSection(section: ElfSection, functions: BpfFunction[]): void {
-    const relocations = new Map<number, ElfRelocation>();
-    for (const relocation of this.#elf.relocations(section)) {
+    const relocations = this.#elf.relocations(section);
+    // For each instruction 0, or 1 + the index of its relocation.
+    const byInstruction = new Uint32Array(Math.floor(section.size / INSTRUCTION_SIZE) + 1);
+    relocations.forEach((relocation, i) => {
       const offset = sectionOffset(relocation.offset, section);
       if (offset % INSTRUCTION_SIZE !== 0) {
         throw new BpfObjectError(
@@ -137,12 +142,16 @@ class ReferenceReader {
           `a relocation of section ${section.name} points into an instruction, at byte ${offset}`,
         );
       }
-      relocations.set(offset / INSTRUCTION_SIZE, relocation);
-    }
-    for (const function_ of functions) this.#readFunction(function_, relocations);
+      byInstruction[offset / INSTRUCTION_SIZE] = i + 1;
+    });
+    for (const function_ of functions) this.#readFunction(function_, relocations, byInstruction);
   }
 
-  #readFunction(function_: BpfFunction, relocations: Map<number, ElfRelocation>): void {
+  #readFunction(
+    function_: BpfFunction,
+    relocations: readonly ElfRelocation[],
+    byInstruction: Uint32Array,
+  ): void {
     const { code } = function_;
     const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
     const count = code.length / INSTRUCTION_SIZE;
@@ -151,7 +160,8 @@ class ReferenceReader {
       if (opcode === LOAD_64 && at + 1 >= count) {
         throw new BpfObjectError("BPF_FUNCTION", `function "${function_.name}" ends within a 64-bit load`);
       }
-      const relocation = relocations.get(function_.start + at);
+      const number = byInstruction[function_.start + at]!;
+      const relocation = number === 0 ? undefined : relocations[number - 1];
       if (relocation) function_.references.push(this.#relocated(function_, at, view, relocation));
       else if (opcode === CALL && this.#sourceRegister(code, at) === PSEUDO_CALL) {
         const imm = view.getInt32(at * INSTRUCTION_SIZE + 4, this.#elf.header.littleEndian);
@@ -166,15 +176,13 @@ class ReferenceReader {
     const opcode = function_.code[at * INSTRUCTION_SIZE]!;
     const imm = view.getInt32(at * INSTRUCTION_SIZE + 4, this.#elf.header.littleEndian);
     const { symbol, type } = relocation;
-    const where = `instruction ${at} of function "${function_.name}"`;
-    if (!symbol) throw new BpfObjectError("BPF_RELOCATION", `the relocation of ${where} names no symbol`);
+    const fail = (what: string) =>
+      new BpfObjectError("BPF_RELOCATION", `instruction ${at} of function "${function_.name}" ${what}`);
+    if (!symbol) throw fail("has a relocation that names no symbol");
     const isLoad = type === R_BPF_64_64 && opcode === LOAD_64;
     const isCall = type === R_BPF_64_32 && opcode === CALL;
     if (!isLoad && !isCall) {
-      throw new BpfObjectError(
-        "BPF_RELOCATION",
-        `${where} (opcode 0x${opcode.toString(16)}) cannot have a relocation of type ${type}`,
-      );
+      throw fail(`(opcode 0x${opcode.toString(16)}) cannot have a relocation of type ${type}`);
     }
     const { section } = symbol;
     if (!section) return { at, kind: "extern", name: symbol.name };
@@ -186,20 +194,13 @@ class ReferenceReader {
     const offset = value + imm;
     if (section.index === this.#targets.mapsSection) {
       const map = this.#targets.mapsByOffset.get(offset);
-      if (!map)
-        throw new BpfObjectError(
-          "BPF_RELOCATION",
-          `${where} refers to byte ${offset} of .maps, where no map begins`,
-        );
+      if (!map) throw fail(`refers to byte ${offset} of .maps, where no map begins`);
       return { at, kind: "map", map };
     }
     const data = this.#targets.dataMaps.get(section.index);
     if (data) {
       if (offset < 0 || offset > section.size) {
-        throw new BpfObjectError(
-          "BPF_RELOCATION",
-          `${where} refers to byte ${offset} of ${section.name}, outside its ${section.size}`,
-        );
+        throw fail(`refers to byte ${offset} of ${section.name}, outside its ${section.size}`);
       }
       return { at, kind: "map_value", map: data, offset };
     }
@@ -212,10 +213,7 @@ class ReferenceReader {
     }
     const legacy =
       section.name === "maps" ? '; maps without BTF (a section named "maps") are not supported yet' : "";
-    throw new BpfObjectError(
-      "BPF_RELOCATION",
-      `${where} refers to section ${section.name}, which is neither code, data nor maps${legacy}`,
-    );
+    throw fail(`refers to section ${section.name}, which is neither code, data nor maps${legacy}`);
   }
 
   #sourceRegister(code: Uint8Array, at: number): number {
