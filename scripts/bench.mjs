@@ -1,20 +1,33 @@
 // npm run bench: measurements side by side with peers; see test/bench/README.md.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { main, prepareCheckout, requireRoot, requireVmPackages, run, SetupError } from "./setup.mjs";
+import {
+  main,
+  prepareCheckout,
+  requireDebianPackages,
+  requireRoot,
+  requireVmPackages,
+  run,
+  SetupError,
+} from "./setup.mjs";
 
-const USAGE = `Usage: npm run bench [-- [add] [shaping] [OPTIONS]]
+/** What libbpf's side of "bpf" is compiled with. */
+const peerPackages = ["gcc", "libc6-dev", "libbpf-dev"];
 
-  --kernel VERSION  under this kernel (default 5.10, 6.1 and 6.12); may be given again
-  --here            run "add" on this machine's own kernel`;
+const USAGE = `Usage: npm run bench [-- [add] [shaping] [bpf] [OPTIONS]]
+
+  --kernel VERSION  under this kernel (default 5.10, 6.1 and 6.12; "bpf": this machine's own); may be given again
+  --here            run "add" on this machine's own kernel
+  --json FILE       write what "bpf" measured into this file`;
 
 await main(async (args) => {
-  const { names, kernels, here } = parse(args);
+  const { names, kernels, given, here, json } = parse(args);
   requireRoot("The benchmarks make network namespaces and boot kernels; they");
   await prepareCheckout();
-  await requireVmPackages();
+  if (names.includes("bpf")) await requireDebianPackages(peerPackages);
+  if (names.some((name) => name !== "bpf") || given) await requireVmPackages();
   let failures = 0;
   if (names.includes("add")) {
     const script = [process.execPath, "test/bench/dist/add.js"];
@@ -22,6 +35,11 @@ await main(async (args) => {
     for (const kernel of here ? [] : kernels) failures += (await inVm(kernel, script)) === 0 ? 0 : 1;
   }
   if (names.includes("shaping")) for (const kernel of kernels) failures += await shaping(kernel);
+  if (names.includes("bpf")) {
+    const script = [process.execPath, "test/bench/dist/bpf/main.js", ...(json ? ["--json", json] : [])];
+    if (!given) failures += (await run(...programOf(script))) === 0 ? 0 : 1;
+    for (const kernel of given ? kernels : []) failures += (await inVm(kernel, script)) === 0 ? 0 : 1;
+  }
   return failures === 0 ? 0 : 1;
 });
 
@@ -30,15 +48,21 @@ function parse(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { kernel: { type: "string", multiple: true }, here: { type: "boolean" } },
+      options: {
+        kernel: { type: "string", multiple: true },
+        here: { type: "boolean" },
+        json: { type: "string" },
+      },
     });
-    const known = ["add", "shaping"];
+    const known = ["add", "shaping", "bpf"];
     const stranger = positionals.find((name) => !known.includes(name));
     if (stranger) throw new Error(`there is no measurement "${stranger}"`);
     return {
       names: positionals.length > 0 ? positionals : known,
       kernels: values.kernel ?? ["5.10", "6.1", "6.12"],
+      given: values.kernel !== undefined,
       here: values.here === true,
+      json: values.json && resolve(values.json),
     };
   } catch (error) {
     throw new SetupError(`${error.message}\n\n${USAGE}`);

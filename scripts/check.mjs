@@ -12,6 +12,7 @@ await main(async () => {
     [process.execPath, ["scripts/bpf.mjs", "--check"]],
     ["packages/elf/fixtures/build.sh", ["--check"]],
     ["packages/bpf-loader/fixtures/build.sh", ["--check"]],
+    ["test/bench/fixtures/build.sh", ["--check"]],
   ];
   // TypeDoc reads packages with a compiler of its own, which it knows better than the one that builds them.
   for (const name of ["elf", "syscall", "bpf-loader", "shaper"]) {

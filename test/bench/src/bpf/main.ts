@@ -1,0 +1,264 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpus, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type BpfMap, BpfObject, kernelBtf } from "@weir/bpf-loader";
+import { collectGarbage, heldBytes } from "./memory.js";
+import { Peer } from "./peer.js";
+import { median, type Result, reached, table } from "./report.js";
+
+// Both sides do the same work in turns, so that a slow moment of the machine hits both; all figures are medians.
+
+const { values: options } = parseArgs({
+  options: { json: { type: "string" }, rounds: { type: "string", default: "15" } },
+});
+const ROUNDS = Number(options.rounds);
+/** Elements of the map that is measured; libbpf.c has the same number. */
+const ENTRIES = 10_000;
+
+const object = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}.bpf.o`, import.meta.url));
+
+interface Contest {
+  readonly name: string;
+  /** What libbpf.c calls it, and its argument. */
+  readonly command: string;
+  readonly argument?: string;
+  /** How often it is done in each round. */
+  readonly count: number;
+  readonly goal?: Result["goal"];
+  /** Does it once and gives the nanoseconds that it took. */
+  readonly ours: () => number;
+  /** Before each time, unmeasured. */
+  readonly before?: () => Promise<void>;
+}
+
+function timed(work: () => unknown): number {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start);
+}
+
+function objectContests(name: string, label: string, loads: number): Contest[] {
+  const path = object(name);
+  const bytes = new Uint8Array(readFileSync(path));
+  const goal = { ratio: 1.5 };
+  return [
+    {
+      name: `parse, ${label}`,
+      command: "parse",
+      argument: path,
+      count: 100,
+      goal,
+      ours: () => timed(() => BpfObject.parse(bytes)),
+    },
+    {
+      name: `parse and load, ${label}`,
+      command: "load",
+      argument: path,
+      count: loads,
+      goal,
+      ours: () => timed(() => BpfObject.parse(bytes).load().close()),
+    },
+  ];
+}
+
+/** The kernel's BTF is kept as long as somebody uses it: nobody may, or it would not be read again. */
+async function forgetBtf(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+}
+
+const btfContests: Contest[] = [
+  {
+    name: "vmlinux BTF, open",
+    command: "btf",
+    count: 3,
+    goal: { value: 12e6 },
+    before: forgetBtf,
+    ours: () => timed(() => kernelBtf.vmlinux()),
+  },
+  {
+    name: "vmlinux BTF, open and find task_struct.pid",
+    command: "btf_lookup",
+    count: 3,
+    before: forgetBtf,
+    ours: () =>
+      timed(() => {
+        const task = kernelBtf.vmlinux().find("task_struct", "struct");
+        if (!task?.members.some((member) => member.name === "pid")) throw new Error("no task_struct.pid");
+      }),
+  },
+];
+
+function mapContests(map: BpfMap<number, bigint>): Contest[] {
+  const perElement = (work: () => void) => () => timed(work) / ENTRIES;
+  const key = new Uint8Array(4);
+  const view = new DataView(key.buffer);
+  const value = new Uint8Array(8);
+  const keys = new Uint8Array(Uint32Array.from({ length: ENTRIES }, (_, i) => i).buffer);
+  const values = new Uint8Array(BigUint64Array.from({ length: ENTRIES }, (_, i) => BigInt(i)).buffer);
+  return [
+    {
+      name: "map get, bytes",
+      command: "get",
+      count: 5,
+      goal: { value: 1300 },
+      ours: perElement(() => {
+        for (let i = 0; i < ENTRIES; i++) {
+          view.setUint32(0, i, true);
+          if (!map.raw.get(key)) throw new Error(`no element ${i}`);
+        }
+      }),
+    },
+    {
+      name: "map get, by BTF",
+      command: "get",
+      count: 5,
+      goal: { value: 1300 },
+      ours: perElement(() => {
+        for (let i = 0; i < ENTRIES; i++) if (map.get(i) === undefined) throw new Error(`no element ${i}`);
+      }),
+    },
+    {
+      name: "map set, bytes",
+      command: "set",
+      count: 5,
+      ours: perElement(() => {
+        for (let i = 0; i < ENTRIES; i++) {
+          view.setUint32(0, i, true);
+          map.raw.set(key, value);
+        }
+      }),
+    },
+    {
+      name: "map set, by BTF",
+      command: "set",
+      count: 5,
+      ours: perElement(() => {
+        for (let i = 0; i < ENTRIES; i++) map.set(i, BigInt(i));
+      }),
+    },
+    {
+      name: "map iteration, bytes",
+      command: "iterate",
+      count: 5,
+      ours: perElement(() => count(map.raw.entries())),
+    },
+    {
+      name: "map iteration, by BTF",
+      command: "iterate",
+      count: 5,
+      ours: perElement(() => count(map.entries())),
+    },
+    {
+      name: "map batches read",
+      command: "get_batch",
+      count: 5,
+      goal: { value: 250 },
+      ours: perElement(() => {
+        let total = 0;
+        for (const batch of map.raw.batches({ size: ENTRIES })) total += batch.count;
+        if (total !== ENTRIES) throw new Error(`${total} elements`);
+      }),
+    },
+    {
+      name: "map batches written",
+      command: "set_batch",
+      count: 5,
+      goal: { value: 250 },
+      ours: perElement(() => map.raw.setBatch(keys, values)),
+    },
+  ];
+}
+
+function count(entries: Iterable<unknown>): void {
+  let count = 0;
+  for (const _ of entries) count++;
+  if (count !== ENTRIES) throw new Error(`${count} elements`);
+}
+
+async function contest(peer: Peer, each: Contest): Promise<Result> {
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  // The first rounds warm both up.
+  for (let round = -3; round < ROUNDS; round++) {
+    const answers = await peer.measure(each.command, each.count, each.argument);
+    const samples: number[] = [];
+    for (let i = 0; i < each.count; i++) {
+      await each.before?.();
+      samples.push(each.ours());
+    }
+    if (round < 0) continue;
+    ours.push(...samples);
+    theirs.push(...answers);
+  }
+  return { name: each.name, unit: "ns", weir: median(ours), libbpf: median(theirs), goal: each.goal };
+}
+
+async function btfMemory(): Promise<Result> {
+  const before = await heldBytes();
+  const btf = kernelBtf.vmlinux();
+  btf.find("task_struct", "struct");
+  const held = (await heldBytes()) - before;
+  const size = statSync("/sys/kernel/btf/vmlinux").size;
+  if (btf.bytes.length !== size) throw new Error("the BTF is not the kernel's");
+  return { name: "vmlinux BTF, beyond the file", unit: "bytes", weir: held - size, goal: { value: 2 << 20 } };
+}
+
+/** What 10^6 gets and sets leave behind. */
+async function mapMemory(map: BpfMap<number, bigint>): Promise<Result> {
+  const work = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const key = i % ENTRIES;
+      map.set(key, BigInt(i));
+      map.get(key);
+    }
+  };
+  work(20_000);
+  const before = await heldBytes();
+  work(1_000_000);
+  const weir = Math.max(0, (await heldBytes()) - before);
+  return { name: "memory kept by 10^6 map operations", unit: "bytes", weir, goal: { value: 64 << 10 } };
+}
+
+async function measureAll(folder: string): Promise<Result[]> {
+  using peer = new Peer(folder);
+  using elements = BpfObject.parse(new Uint8Array(readFileSync(object("elements")))).load();
+  const map = elements.map<number, bigint>("numbers");
+  for (let i = 0; i < ENTRIES; i++) map.set(i, BigInt(i));
+  const contests = [
+    ...objectContests("one", "1 program", 10),
+    ...objectContests("thirty", "30 programs", 2),
+    ...btfContests,
+    ...mapContests(map),
+  ];
+  const results: Result[] = [];
+  for (const each of contests) {
+    results.push(await contest(peer, each));
+    process.stderr.write(".");
+  }
+  process.stderr.write("\n");
+  return [...results, await btfMemory(), await mapMemory(map)];
+}
+
+const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
+try {
+  const results = await measureAll(folder);
+  console.log(
+    `\nBPF beside libbpf: medians of ${ROUNDS} rounds in turns, Linux ${release()}, node ${process.version}`,
+  );
+  console.log(table(results));
+  if (options.json) {
+    const report = {
+      kernel: release(),
+      node: process.version,
+      cpu: cpus()[0]?.model,
+      rounds: ROUNDS,
+      results: results.map((result) => ({ ...result, reached: reached(result) })),
+    };
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
