@@ -4,6 +4,7 @@ export { Btf, type BtfParseOptions } from "./btf/btf.js";
 export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
 export type { BtfExt, ExtRecords } from "./btf/ext.js";
+export { formatDeclaration, formatType } from "./btf/format.js";
 export type { BtfLinkage, BtfMember, BtfSectionEntry, BtfType, BtfTypeOf } from "./btf/types.js";
 export type { CoreRelocationKind } from "./core/kinds.js";
 export type { CoreRelocation } from "./core/records.js";

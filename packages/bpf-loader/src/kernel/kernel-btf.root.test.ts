@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { formatType } from "../btf/format.js";
 import { thrown } from "../testing/thrown.js";
 import { kernelBtf } from "./kernel-btf.js";
 
@@ -26,6 +27,41 @@ test("it is what bpftool reads", () => {
     const own = btf.type(type.id);
     assert.equal(own.kind === "struct" && [own.size, own.members.length], [type.size, type.vlen]);
   }
+});
+
+test("its types in C are what bpftool writes", () => {
+  const btf = kernelBtf.vmlinux();
+  const text = execFileSync("bpftool", ["btf", "dump", "file", "/sys/kernel/btf/vmlinux", "format", "c"], {
+    maxBuffer: 1 << 28,
+    encoding: "utf8",
+  });
+  // bpftool numbers types of one name, spells out padding, attributes and suffixes, and sets functions off.
+  const plain = (declaration: string) =>
+    declaration
+      .split("\n")
+      .filter((line) => !/^\t+[a-z ]+: \d+;$/.test(line))
+      .join("\n")
+      .replace(/___\d+\b/g, "")
+      .replace(/ __attribute__\(\([^)]*\)\)+/g, "")
+      .replace(/(\d)U?LL\b/g, "$1")
+      .replace(/\* \(/g, "*(");
+  const theirs = new Map<string, Set<string>>();
+  for (const [declaration, kind, name] of text.matchAll(
+    /^(struct|union|enum) (\w+) \{\n(?:[^}].*\n)*?\}[^\n]*;/gm,
+  )) {
+    const key = plain(`${kind} ${name}`);
+    theirs.set(key, (theirs.get(key) ?? new Set()).add(plain(declaration)));
+  }
+  let compared = 0;
+  for (const kind of ["struct", "union", "enum"] as const) {
+    for (const type of btf.typesOf(kind)) {
+      const known = theirs.get(`${kind} ${type.name}`);
+      const ours = plain(formatType(btf, type.id));
+      if (!known || known.has(ours)) compared += Number(known !== undefined);
+      else assert.is(ours, [...known][0]);
+    }
+  }
+  assert.ok(compared > 5000);
 });
 
 test("it is kept while it is in use", () => {
