@@ -66,7 +66,6 @@ export function viewProgram(fd: Fd, mapNames: ReadonlyMap<number, string>): Prog
     name: text(info, 64),
     facts: {
       type: u32(0),
-      tag: Buffer.from(info.buffer, 8, 8).toString("hex"),
       jited: u32(16) > 0,
       ifindex: u32(80),
       gplCompatible: u32(84) & 1,

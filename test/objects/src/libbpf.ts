@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BpfCommand, bpf, cString, Fd, mountBpffs, Struct, unmount } from "@weir/syscall";
@@ -15,7 +15,10 @@ export interface Loaded {
 export function viewAll(programs: readonly Fd[], maps: readonly Fd[]): Loaded {
   const views = maps.map((fd) => ({ id: mapId(fd), view: viewMap(fd) }));
   const names = new Map(views.map(({ id, view }) => [id, view.name]));
-  const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+  // Long names are cut, so several may be the same.
+  const order = (view: ProgramView | MapView) =>
+    `${view.name} ${JSON.stringify("maps" in view && view.instructions.map(({ text }) => text))}`;
+  const byName = (a: ProgramView | MapView, b: ProgramView | MapView) => (order(a) < order(b) ? -1 : 1);
   return {
     programs: programs.map((fd) => viewProgram(fd, names)).sort(byName),
     maps: views.map(({ view }) => view).sort(byName),
@@ -28,14 +31,15 @@ export function viewAll(programs: readonly Fd[], maps: readonly Fd[]): Loaded {
  * @param bpftool the command line that starts it
  * @returns what it loaded, or libbpf's complaints where it could not
  */
-export function loadWithLibbpf(bpftool: readonly string[], path: string): Loaded | string {
+export function loadWithLibbpf(bpftool: readonly string[], object: Uint8Array): Loaded | string {
   using bpffs = temporaryBpffs();
+  using file = new TemporaryFile(object);
   // Not the root, where the kernel puts iterators of its own.
   const folder = join(bpffs.path, "libbpf");
   mkdirSync(folder);
   // It pins maps by name in /sys/fs/bpf and nowhere else, so there is our folder for as long as it runs.
   const script = 'mount --bind "$1" /sys/fs/bpf && shift && exec "$@"';
-  const load = ["prog", "loadall", path, "/sys/fs/bpf/programs", "pinmaps", "/sys/fs/bpf"];
+  const load = ["prog", "loadall", file.path, "/sys/fs/bpf/programs", "pinmaps", "/sys/fs/bpf"];
   try {
     execFileSync("unshare", ["--mount", "sh", "-c", script, "sh", folder, ...bpftool, ...load], {
       stdio: ["ignore", "ignore", "pipe"],
@@ -64,6 +68,19 @@ export function temporaryBpffs(): Disposable & { readonly path: string } {
       rmdirSync(path);
     },
   };
+}
+
+class TemporaryFile implements Disposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), "weir-object-"));
+  readonly path = join(this.#folder, "object.o");
+
+  constructor(content: Uint8Array) {
+    writeFileSync(this.path, content);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true });
+  }
 }
 
 class OpenPins implements Disposable {

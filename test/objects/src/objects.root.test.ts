@@ -1,5 +1,7 @@
 /** Objects that nobody here wrote: each is loaded by libbpf and by this project, and the kernel is asked about both. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { BpfObject, BpfObjectError, NotSupportedError, SystemError, VerifierError } from "@weir/bpf-loader";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,43 +11,64 @@ import { bpftool, type ObjectPackages, objectPackages, objectsOf } from "./packa
 
 const test = suite("objects of Debian's packages");
 const command = await bpftool();
+const fixtures = fileURLToPath(new URL("../../../packages/bpf-loader/fixtures", import.meta.url));
 const kernelTypes = existsSync("/sys/kernel/btf/vmlinux")
   ? readFileSync("/sys/kernel/btf/vmlinux")
   : Buffer.of();
 
-/** Objects, and whether this kernel has all that one of them wants. */
+/** Objects, and whether this kernel has all that one of them wants; undefined leaves it to libbpf to find out. */
 interface Expectation {
   readonly packages: ObjectPackages;
-  readonly loadable: (path: string) => boolean;
+  readonly loadable: (title: string) => boolean | undefined;
 }
 
 /** These watch another program, and say "func" where the loader is to put that one's function. */
-const wantsTarget = (path: string) => path.endsWith("/xdpdump_bpf.o");
+const wantsTarget = (title: string) => title.endsWith("/xdpdump_bpf.o");
 /** Numbers ending in 9 are for the kernels of Linux 6.3 to 6.10, which Debian never released with what they want. */
-const wantsFmodRet = (path: string) => /\/00\d9-[^/]*$/.test(path);
+const wantsFmodRet = (title: string) => /\/00\d9-[^/]*$/.test(title);
 
 const expectations: readonly Expectation[] = [
-  { packages: objectPackages.xdp, loadable: (path) => !wantsTarget(path) },
-  { packages: objectPackages.newerXdp, loadable: (path) => !wantsTarget(path) },
+  { packages: objectPackages.xdp, loadable: (title) => !wantsTarget(title) },
+  { packages: objectPackages.newerXdp, loadable: (title) => !wantsTarget(title) },
   {
     packages: objectPackages.hid,
-    loadable: (path) => !wantsFmodRet(path) && kernelTypes.includes("bpf_struct_ops_hid_bpf_ops"),
+    loadable: (title) => !wantsFmodRet(title) && kernelTypes.includes("bpf_struct_ops_hid_bpf_ops"),
   },
 ];
 
 for (const { packages, loadable } of expectations) {
-  for (const { title, path } of await objectsOf(packages)) {
-    const object = () => BpfObject.parse(readFileSync(path));
+  for (const { title, bytes } of await objectsOf(packages)) {
+    const object = () => BpfObject.parse(bytes());
     test(`${title} is parsed`, () => assert.ok(object().programs.length > 0));
-    if (loadable(path)) test(`${title} becomes what libbpf makes of it`, () => compare(object(), path));
-    else test(`${title}, which this kernel cannot run, is refused`, () => assertRefused(object()));
+    const expected = loadable(title);
+    if (expected === false)
+      test(`${title}, which this kernel cannot run, is refused`, () => assertRefused(object()));
+    else test(`${title} becomes what libbpf makes of it`, () => compare(bytes(), expected));
   }
 }
 
-function compare(object: BpfObject, path: string): void {
-  const theirs = loadWithLibbpf(command, path);
-  if (typeof theirs === "string") throw new Error(`libbpf cannot load it: ${theirs}`);
-  assertEqual(loadHere(object), theirs);
+// What libbpf cannot load, the loader's own tests are about.
+for (const name of readdirSync(fixtures).filter((file) => file.endsWith(".o"))) {
+  test(`the fixture ${name} becomes what libbpf makes of it, if it can load it`, () => {
+    const bytes = readFileSync(join(fixtures, name));
+    const theirs = loadWithLibbpf(command, bytes);
+    if (typeof theirs !== "string") assertEqual(loadHere(BpfObject.parse(bytes)), theirs);
+  });
+}
+
+let loaded = 0;
+test("objects that another loader can load were among them", () => assert.ok(loaded > 30));
+
+function compare(bytes: Uint8Array, expected: true | undefined): void {
+  const object = BpfObject.parse(bytes);
+  const theirs = loadWithLibbpf(command, bytes);
+  if (typeof theirs !== "string") {
+    assertEqual(loadHere(object), theirs);
+    loaded++;
+    return;
+  }
+  if (expected) throw new Error(`libbpf cannot load it: ${theirs}`);
+  assertRefused(object);
 }
 
 function loadHere(object: BpfObject): Loaded {
