@@ -1,37 +1,48 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { errno, possibleCpus, SystemError } from "@weir/syscall";
+import { errno, type Fd, SystemError } from "@weir/syscall";
 import { hostLittleEndian } from "../asm.js";
 import type { Btf } from "../btf/btf.js";
-import type { CoreTarget } from "../core/target.js";
+import { btfCodec } from "../btf/codec.js";
 import { BpfMap } from "../maps/map.js";
 import type { BpfObject } from "../object/bpf-object.js";
 import type { DataSection } from "../object/data-section.js";
 import { BpfObjectError } from "../object/error.js";
 import { INSTRUCTION_SIZE } from "../object/function.js";
-import { type LinkedProgram, link, setSourceRegister } from "../object/link.js";
+import { type LinkedProgram, type LoadReference, setSourceRegister } from "../object/link.js";
 import type { MapSpec } from "../object/map-spec.js";
 import type { ProgramSpec } from "../object/program-spec.js";
+import type { StructOpsSpec } from "../object/struct-ops.js";
+import { type AttachTarget, findAttachTarget } from "./attach-target.js";
 import { type LoadedBtf, loadBtf } from "./btf-load.js";
 import { coreTarget, fitToKernel } from "./core.js";
 import { extInfo } from "./ext-info.js";
+import { Externs } from "./externs.js";
+import { KernelTypes } from "./kernel-types.js";
 import { LoadedObject } from "./loaded-object.js";
-import { createFromSpec } from "./map-from-spec.js";
+import { LoadedSection, type VariablePlace } from "./loaded-variable.js";
+import { createFromSpec, withDefaults } from "./map-from-spec.js";
 import { pinExists } from "./pin.js";
 import { BpfProgram } from "./program.js";
+import { type PreparedProgram, type Selection, select } from "./select.js";
+import { StructOpsTable } from "./struct-ops.js";
 
 /** How to load an object. */
 export interface LoadOptions {
   /** The folder of a BPF filesystem where maps that are pinned by name lie; it must exist. */
   readonly pinPath?: string;
-  /** Load just these programs, and the maps that they use. Without it all programs that load by themselves, and all maps. */
+  /** Load just these programs, and what they need. Without it, all programs that load by themselves and all maps. */
   readonly programs?: readonly string[];
+  /** Load just these struct_ops variables, and what they need. Without it, all that load by themselves, unless `programs` is given. */
+  readonly structOps?: readonly string[];
   /** Maps to use in place of the object's own, by name. They must fit, and still belong to whoever gave them. */
   readonly maps?: Readonly<Record<string, BpfMap>>;
-  /** What CO-RE relocations are resolved against in place of the running kernel's own BTF and its modules'. */
+  /** The kernel's types, by which CO-RE relocations are resolved and attach targets and functions are found, in place of the running kernel's own. */
   readonly kernelBtf?: Btf | undefined;
   /** 1 or 2 ask the verifier for its log, which {@link BpfProgram.log} then has. */
   readonly logLevel?: number;
+  /** Kernel options for `__kconfig` variables, as lines ("CONFIG_HZ=250"): they go before the running kernel's own. */
+  readonly kconfig?: string;
 }
 
 /** BPF_PSEUDO_MAP_FD and BPF_PSEUDO_MAP_VALUE of include/uapi/linux/bpf.h. */
@@ -46,72 +57,145 @@ export function load(object: BpfObject, options: LoadOptions): LoadedObject {
       "the object has the other byte order: compile it for this machine (-target bpf)",
     );
   }
-  // All that can fail without the kernel comes first.
-  const target = coreTarget(options.kernelBtf);
-  const programs = choosePrograms(object, options.programs).map((spec) => prepare(object, spec, target));
-  const maps = chooseMaps(object, programs, options);
-  using loading = new Loading(object, options);
-  for (const spec of maps) loading.addMap(spec);
-  for (const program of programs) loading.addProgram(program);
-  return loading.finish();
-}
-
-interface PreparedProgram {
-  readonly spec: ProgramSpec;
-  readonly linked: LinkedProgram;
-  /** Names what a refused program misses in this kernel. */
-  readonly explain: ((log: string) => string | undefined) | undefined;
-}
-
-function choosePrograms(object: BpfObject, names: readonly string[] | undefined): ProgramSpec[] {
-  if (!names) return object.programs.filter((program) => program.autoload);
-  return [...new Set(names)].map((name) => object.program(name));
-}
-
-function prepare(object: BpfObject, spec: ProgramSpec, target: CoreTarget): PreparedProgram {
-  if (!spec.type) {
-    throw new BpfObjectError(
-      "BPF_UNSUPPORTED",
-      `section "${spec.section}" does not say what type program "${spec.name}" has; assign its type`,
-    );
-  }
-  const linked = link(spec.function, object.littleEndian);
-  return { spec, linked, explain: fitToKernel(object, linked, target) };
-}
-
-function chooseMaps(
-  object: BpfObject,
-  programs: readonly PreparedProgram[],
-  options: LoadOptions,
-): MapSpec[] {
-  const all = [...object.maps, ...object.dataSections.map((section) => section.map)];
+  // All that can fail without making anything in the kernel comes first.
   for (const name of Object.keys(options.maps ?? {})) object.map(name);
-  if (!options.programs) return all;
-  const used = new Set(programs.flatMap(({ linked }) => linked.references.map((reference) => reference.map)));
-  return all.filter((map) => used.has(map));
+  const selection = select(object, options);
+  using types = new KernelTypes(options.kernelBtf);
+  using loading = new Loading(object, options, selection, types);
+  loading.addMaps();
+  for (const program of selection.programs) loading.addProgram(program);
+  loading.fillProgramArrays();
+  return loading.finish();
 }
 
 /** What has been loaded so far; disposing it before {@link finish} undoes all of it. */
 class Loading implements Disposable {
   readonly #object: BpfObject;
   readonly #options: LoadOptions;
+  readonly #selection: Selection;
+  readonly #types: KernelTypes;
+  readonly #externs: Externs;
   readonly #sections: ReadonlyMap<MapSpec, DataSection>;
+  readonly #tables = new Map<StructOpsSpec, StructOpsTable>();
   readonly #maps = new Map<MapSpec, BpfMap>();
-  readonly #programs: BpfProgram[] = [];
+  /** Those that were neither given nor pinned before. */
+  readonly #created = new Set<MapSpec>();
+  /** What a refused program misses in the types of this kernel. */
+  readonly #explanations = new Map<LinkedProgram, (log: string) => string | undefined>();
+  readonly #programs = new Map<ProgramSpec, BpfProgram>();
   readonly #pins: string[] = [];
   #btf: LoadedBtf | undefined;
   #finished = false;
 
-  constructor(object: BpfObject, options: LoadOptions) {
+  constructor(object: BpfObject, options: LoadOptions, selection: Selection, types: KernelTypes) {
     this.#object = object;
     this.#options = options;
+    this.#selection = selection;
+    this.#types = types;
     this.#sections = new Map(object.dataSections.map((section) => [section.map, section]));
+    const linked = selection.programs.map((program) => program.linked);
+    const target = coreTarget(options.kernelBtf);
+    for (const program of linked) {
+      const explain = fitToKernel(object, program, target);
+      if (explain) this.#explanations.set(program, explain);
+    }
+    this.#externs = new Externs(object.externs, linked, types, options.kconfig);
+    for (const table of selection.structOps) this.#table(table);
   }
 
-  addMap(spec: MapSpec): void {
+  addMaps(): void {
+    const { maps } = this.#selection;
+    // Maps of maps come last: the kernel wants one of those that they hold.
+    for (const spec of maps) if (!holdsMaps(spec)) this.#addMap(spec);
+    for (const spec of maps) {
+      if (!holdsMaps(spec)) continue;
+      this.#addMap(spec);
+      if (!this.#created.has(spec)) continue;
+      for (const slot of spec.contents)
+        if ("map" in slot) this.#put(spec, slot.key, this.#maps.get(slot.map)!);
+    }
+  }
+
+  addProgram({ spec, linked }: PreparedProgram): void {
+    const code = linked.code.slice();
+    const view = new DataView(code.buffer);
+    const modules: Fd[] = [];
+    for (const reference of linked.references) this.#complete(view, reference, modules);
+    const target = this.#attachTarget(spec);
+    this.#programs.set(
+      spec,
+      BpfProgram.load({
+        name: spec.name,
+        type: spec.type!,
+        instructions: code,
+        license: this.#object.license,
+        expectedAttachType: target?.index ?? spec.expectedAttachType,
+        attachBtfId: target?.id,
+        attachTarget: target?.fd,
+        // Place 0 stands for the kernel itself, whatever is there.
+        fdArray: modules.length > 0 ? [modules[0]!, ...modules] : undefined,
+        flags: spec.flags,
+        section: spec.section,
+        target: spec.attachTarget,
+        version: this.#object.version,
+        btf: this.#programBtf(linked),
+        logLevel: spec.logLevel ?? this.#options.logLevel,
+        explain: (log) => this.#explanations.get(linked)?.(log) ?? this.#externs.explain(log),
+      }),
+    );
+  }
+
+  fillProgramArrays(): void {
+    for (const [spec] of this.#maps) {
+      for (const slot of spec.contents) {
+        if ("program" in slot) this.#put(spec, slot.key, this.#programs.get(slot.program)!);
+      }
+    }
+  }
+
+  finish(): LoadedObject {
+    // Whoever gave a map still owns it: the loaded object has a descriptor of its own.
+    const given = new Set(Object.values(this.#options.maps ?? {}));
+    const maps = new Map<MapSpec, BpfMap>();
+    for (const spec of this.#selection.maps) {
+      const map = this.#maps.get(spec)!;
+      maps.set(spec, given.has(map) ? map.share(spec) : map);
+    }
+    this.#finished = true;
+    this.#btf?.fd?.close();
+    const sections = [...this.#sections].flatMap(([spec, section]) => {
+      const map = maps.get(spec);
+      return map ? [[spec.name, new LoadedSection(map, section.readOnly)] as const] : [];
+    });
+    const object = this.#object;
+    return new LoadedObject({
+      programs: [...this.#programs.values()],
+      maps: [...maps.values()],
+      structOps: this.#selection.structOps.map((spec) => ({
+        name: spec.name,
+        structName: spec.structName,
+        map: maps.get(spec.map)!,
+        value: this.#table(spec).value(this.#programs),
+        linked: spec.linked,
+      })),
+      sections: new Map(sections),
+      variables: () => [...object.variables, ...kernelOptions(object)],
+    });
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#finished) return;
+    const given = new Set(Object.values(this.#options.maps ?? {}));
+    for (const path of this.#pins) rmSync(path, { force: true });
+    for (const program of this.#programs.values()) program.close();
+    for (const map of this.#maps.values()) if (!given.has(map)) map.close();
+    this.#btf?.fd?.close();
+  }
+
+  #addMap(spec: MapSpec): void {
     const given = this.#options.maps?.[spec.name];
     if (given) {
-      given.requireMatch(spec);
+      given.requireMatch(withDefaults(spec));
       this.#maps.set(spec, given);
       return;
     }
@@ -124,56 +208,16 @@ class Loading implements Disposable {
     this.#maps.set(spec, BpfMap.open(path, { like: withDefaults(spec) }));
   }
 
-  addProgram({ spec, linked, explain }: PreparedProgram): void {
-    const code = linked.code.slice();
-    const view = new DataView(code.buffer);
-    for (const reference of linked.references) {
-      const { fd } = this.#maps.get(reference.map)!;
-      const isValue = reference.kind === "map_value";
-      setSourceRegister(view, reference.at, isValue ? PSEUDO_MAP_VALUE : PSEUDO_MAP_FD, hostLittleEndian);
-      view.setInt32(reference.at * INSTRUCTION_SIZE + 4, fd.number, hostLittleEndian);
-      // The upper half of the load is the offset into the value.
-      view.setUint32(reference.at * INSTRUCTION_SIZE + 12, isValue ? reference.offset : 0, hostLittleEndian);
-    }
-    this.#programs.push(
-      BpfProgram.load({
-        name: spec.name,
-        type: spec.type!,
-        instructions: code,
-        license: this.#object.license,
-        expectedAttachType: spec.expectedAttachType,
-        flags: spec.flags,
-        section: spec.section,
-        target: spec.attachTarget,
-        version: this.#object.version,
-        btf: this.#programBtf(linked),
-        logLevel: spec.logLevel ?? this.#options.logLevel,
-        explain,
-      }),
-    );
-  }
-
-  finish(): LoadedObject {
-    this.#finished = true;
-    this.#btf?.fd?.close();
-    // Whoever gave a map still owns it: the loaded object has a descriptor of its own.
-    const given = new Set(Object.values(this.#options.maps ?? {}));
-    const maps = [...this.#maps].map(([spec, map]) => (given.has(map) ? map.share(spec) : map));
-    return new LoadedObject(this.#programs, maps);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#finished) return;
-    const given = new Set(Object.values(this.#options.maps ?? {}));
-    for (const path of this.#pins) rmSync(path, { force: true });
-    for (const program of this.#programs) program.close();
-    for (const map of this.#maps.values()) if (!given.has(map)) map.close();
-    this.#btf?.fd?.close();
-  }
-
   #create(spec: MapSpec): BpfMap {
-    const map = createFromSpec(withDefaults(spec), () => this.#loadedBtf());
+    const first = spec.contents[0];
+    const table = this.#object.structOps.find((one) => one.map === spec);
+    const map = createFromSpec(withDefaults(spec), {
+      loadBtf: () => this.#loadedBtf(),
+      innerMap: first && "map" in first ? this.#maps.get(first.map)?.fd : undefined,
+      table: table && this.#table(table),
+    });
     this.#maps.set(spec, map);
+    this.#created.add(spec);
     const section = this.#sections.get(spec);
     if (section) this.#fill(map, section);
     return map;
@@ -187,6 +231,7 @@ class Loading implements Disposable {
     } catch (error) {
       if (!(error instanceof SystemError && error.errno === errno.EEXIST)) throw error;
       this.#maps.delete(spec);
+      this.#created.delete(spec);
       map.close();
       return false;
     }
@@ -195,14 +240,19 @@ class Loading implements Disposable {
   }
 
   #fill(map: BpfMap, section: DataSection): void {
-    if (section.needsRelocation) {
-      throw new BpfObjectError(
-        "BPF_UNSUPPORTED",
-        `section ${map.name} holds addresses of other data, which is not supported yet`,
-      );
-    }
-    if (section.initialised) map.raw.set(new Uint8Array(4), section.contents);
+    if (section === this.#object.kconfig) map.raw.set(new Uint8Array(4), this.#externs.kconfig);
+    else if (section.initialised) map.raw.set(new Uint8Array(4), section.contents);
     if (section.readOnly) map.freeze();
+  }
+
+  /** Puts a map or a program into an element of another map. */
+  #put(spec: MapSpec, key: number, what: { readonly fd: Fd }): void {
+    this.#maps
+      .get(spec)!
+      .raw.set(
+        new Uint8Array(Uint32Array.of(key).buffer),
+        new Uint8Array(Uint32Array.of(what.fd.number).buffer),
+      );
   }
 
   #pinPathOf(spec: MapSpec): string {
@@ -211,6 +261,51 @@ class Loading implements Disposable {
       "BPF_MAP",
       `map "${spec.name}" is pinned by name, but load was given no pinPath`,
     );
+  }
+
+  #complete(view: DataView, reference: LoadReference, modules: Fd[]): void {
+    const { at } = reference;
+    if (reference.kind === "map") this.#refer(view, at, reference.map, undefined);
+    else if (reference.kind === "map_value") this.#refer(view, at, reference.map, reference.offset);
+    else if (reference.extern.kconfig)
+      this.#refer(view, at, this.#object.kconfig!.map, reference.extern.kconfig.offset);
+    else this.#externs.complete(view, at, reference.extern, modules);
+  }
+
+  /** Completes a 64-bit load of a map, or of the address of a byte in its value. */
+  #refer(view: DataView, at: number, map: MapSpec, valueOffset: number | undefined): void {
+    const source = valueOffset === undefined ? PSEUDO_MAP_FD : PSEUDO_MAP_VALUE;
+    setSourceRegister(view, at, source, hostLittleEndian);
+    view.setInt32(at * INSTRUCTION_SIZE + 4, this.#maps.get(map)!.fd.number, hostLittleEndian);
+    // The upper half of the load is the offset into the value.
+    view.setUint32(at * INSTRUCTION_SIZE + 12, valueOffset ?? 0, hostLittleEndian);
+  }
+
+  #table(spec: StructOpsSpec): StructOpsTable {
+    const known = this.#tables.get(spec);
+    if (known) return known;
+    const table = new StructOpsTable(spec, this.#types);
+    this.#tables.set(spec, table);
+    return table;
+  }
+
+  #attachTarget(spec: ProgramSpec): (AttachTarget & { readonly index?: number }) | undefined {
+    if (spec.type !== "struct_ops") return findAttachTarget(spec, this.#types);
+    const users = this.#object.structOps.filter((table) => [...table.programs.values()].includes(spec));
+    const [first, ...others] = users.map((table) => this.#table(table).attachTarget(spec)!);
+    if (!first) {
+      throw new BpfObjectError(
+        "BPF_FUNCTION",
+        `program "${spec.name}" is for struct_ops, but no struct_ops variable points to it`,
+      );
+    }
+    if (others.some((other) => other.id !== first.id || other.index !== first.index)) {
+      throw new BpfObjectError(
+        "BPF_FUNCTION",
+        `program "${spec.name}" serves several members of struct_ops; the kernel wants one program for each`,
+      );
+    }
+    return first;
   }
 
   /** Loaded when something first needs it; the same for all maps and programs of the object. */
@@ -234,8 +329,15 @@ class Loading implements Disposable {
   }
 }
 
-/** A perf event array without a size has one slot for each CPU, as libbpf does. */
-function withDefaults(spec: MapSpec): MapSpec {
-  if (spec.type === "perf_event_array" && spec.maxEntries === 0) spec.maxEntries = possibleCpus();
-  return spec;
+function holdsMaps(spec: MapSpec): boolean {
+  return spec.type === "array_of_maps" || spec.type === "hash_of_maps";
+}
+
+/** The variables of section ".kconfig". */
+function* kernelOptions({ btf, externs }: BpfObject): IterableIterator<VariablePlace> {
+  for (const { name, type, kconfig } of externs) {
+    if (!kconfig || !btf) continue;
+    const { offset, size } = kconfig;
+    yield { name, section: ".kconfig", offset, size, codec: btfCodec(btf, type) };
+  }
 }

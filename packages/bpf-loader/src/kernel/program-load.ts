@@ -49,7 +49,7 @@ export interface ProgramLoadOptions {
   /** 1 or 2 ask the verifier for its log even of a program that it accepts; 4 for its statistics alone. */
   readonly logLevel?: number | undefined;
   /** Says in words what the verifier's log says about instructions that were made for this kernel. */
-  readonly explain?: ((log: string) => string | undefined) | undefined;
+  readonly explain?: ((log: string) => string | Error | undefined) | undefined;
   /** The section that it comes from, "kprobe/do_unlinkat", for {@link BpfProgram.attach}. */
   readonly section?: string;
   /** What the section names behind the slash, or what to attach to instead. */
@@ -120,6 +120,7 @@ function refusal(options: ProgramLoadOptions, number: number, log: string): Erro
   const error = bpfError(BpfCommand.PROG_LOAD, number, `load program "${name}"`, capabilities(options.type));
   if (number === errno.EPERM!) return error;
   const reason = options.explain?.(log);
+  if (reason instanceof Error) return reason;
   if (reason !== undefined) return new VerifierError(name, log, error, reason);
   const missing = missingForProgram(options.type, options.instructions, log);
   if (missing) return missing;

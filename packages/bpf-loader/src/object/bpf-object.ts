@@ -7,12 +7,16 @@ import { type LoadOptions, load } from "../kernel/load.js";
 import type { LoadedObject } from "../kernel/loaded-object.js";
 import { DataSection, isDataSection } from "./data-section.js";
 import { BpfObjectError } from "./error.js";
+import { type ExternSpec, kconfigSize } from "./externs.js";
 import type { BpfFunction } from "./function.js";
 import { readFunctions } from "./functions.js";
+import { type LegacyMap, readLegacyMaps } from "./legacy-maps.js";
+import { type PlacedMap, readMapContents } from "./map-contents.js";
 import { readMapDefinition } from "./map-definitions.js";
 import type { MapSpec } from "./map-spec.js";
 import { readObjectBtf } from "./object-btf.js";
 import { ProgramSpec } from "./program-spec.js";
+import { readStructOps, type StructOpsSpec } from "./struct-ops.js";
 import { VariableSpec } from "./variable.js";
 
 /**
@@ -26,10 +30,16 @@ export class BpfObject {
   readonly programs: readonly ProgramSpec[];
   /** All functions: programs, and what they call. */
   readonly functions: readonly BpfFunction[];
-  /** The maps that `.maps` defines, in the order of the file; data sections are not among them. */
+  /** The maps that `.maps` and "maps" define, in the order of the file; data sections are not among them. */
   readonly maps: readonly MapSpec[];
-  /** The data sections with something in them. */
+  /** The data sections with something in them, and ".kconfig", which the loader fills in. */
   readonly dataSections: readonly DataSection[];
+  /** The tables of functions that the kernel is to call, such as a congestion control. */
+  readonly structOps: readonly StructOpsSpec[];
+  /** What the kernel is to provide: options, symbols, functions. */
+  readonly externs: readonly ExternSpec[];
+  /** Section ".kconfig" among the data sections; undefined if there are no kernel options. */
+  readonly kconfig: DataSection | undefined;
   /** The global variables that BTF describes. */
   readonly variables: readonly VariableSpec[];
   /** The license that programs are loaded with, from section "license"; "" if there is none. */
@@ -58,24 +68,33 @@ export class BpfObject {
     this.littleEndian = header.littleEndian;
     this.license = readLicense(elf);
     this.version = readVersion(elf);
-    this.btf = readObjectBtf(elf);
+    const { btf, sections: types, externs } = readObjectBtf(elf);
+    this.btf = btf;
+    this.externs = [...externs.values()];
     const ext = this.btf && elf.section(".BTF.ext");
     this.btfExt = this.btf && ext && readBtfExt(ext.data, this.btf);
 
-    const types = readSectionTypes(this.btf);
-    const mapsByOffset = readMaps(elf, this.btf, types);
-    this.maps = [...mapsByOffset.values()];
-    const sections = readDataSections(elf, this.btf, types);
+    const placed = readMaps(elf, btf, types);
+    const legacy = readLegacyMaps(elf, btf);
+    this.maps = [...placed, ...legacy].map((map) => map.spec);
+    const sections = readDataSections(elf, btf, types);
     this.dataSections = [...sections.values()];
-    this.variables = readVariables(this.btf, types, this.dataSections);
+    this.variables = readVariables(btf, types, this.dataSections);
+    const kconfig = kconfigSection(this.externs, btf, types);
+    if (kconfig) this.dataSections = [...this.dataSections, kconfig];
+    this.kconfig = kconfig;
     this.functions = readFunctions(elf, {
-      mapsSection: elf.section(".maps")?.index ?? -1,
-      mapsByOffset,
+      maps: mapsByPlace(elf, placed, legacy),
       dataMaps: new Map([...sections].map(([section, data]) => [section.index, data.map])),
+      externs,
     });
     this.programs = this.functions
       .filter((function_) => function_.global && function_.section !== ".text")
       .map((function_) => new ProgramSpec(function_));
+    const mapsSection = elf.section(".maps");
+    if (mapsSection) readMapContents(elf, mapsSection, placed, this.programs);
+    fillProgramArrays(legacy, this.programs);
+    this.structOps = readStructOps(elf, btf, types, this.programs);
   }
 
   /**
@@ -100,9 +119,14 @@ export class BpfObject {
     return find("program", this.programs, name);
   }
 
-  /** The map of that name; a data section goes by its section's name. Throws {@link BpfObjectError} if there is none. */
+  /** The map of that name; a data section goes by its section's name, a struct_ops by its variable's. Throws {@link BpfObjectError} if there is none. */
   map(name: string): MapSpec {
-    return find("map", [...this.maps, ...this.dataSections.map((section) => section.map)], name);
+    return find("map", allMaps(this), name);
+  }
+
+  /** The struct_ops variable of that name. Throws {@link BpfObjectError} if there is none. */
+  structOp(name: string): StructOpsSpec {
+    return find("struct_ops", this.structOps, name);
   }
 
   /** The global variable of that name. Throws {@link BpfObjectError} if there is none. */
@@ -122,6 +146,15 @@ export class BpfObject {
   load(options: LoadOptions = {}): LoadedObject {
     return load(this, options);
   }
+}
+
+/** All maps that loading an object may create. */
+export function allMaps(object: BpfObject): MapSpec[] {
+  return [
+    ...object.maps,
+    ...object.dataSections.map((section) => section.map),
+    ...object.structOps.map((table) => table.map),
+  ];
 }
 
 function find<T extends { name: string }>(what: string, items: readonly T[], name: string): T {
@@ -148,32 +181,62 @@ function readVersion(elf: ElfFile): number {
 
 type SectionTypes = ReadonlyMap<string, BtfTypeOf<"datasec">>;
 
-function readSectionTypes(btf: Btf | undefined): SectionTypes {
-  const types = new Map<string, BtfTypeOf<"datasec">>();
-  for (const type of btf?.typesOf("datasec") ?? []) if (!types.has(type.name)) types.set(type.name, type);
-  return types;
-}
-
-function readMaps(elf: ElfFile, btf: Btf | undefined, sectionTypes: SectionTypes): Map<number, MapSpec> {
-  const maps = new Map<number, MapSpec>();
+function readMaps(elf: ElfFile, btf: Btf | undefined, sectionTypes: SectionTypes): PlacedMap[] {
   const section = elf.section(".maps");
-  if (!section) return maps;
+  if (!section) return [];
   const types = sectionTypes.get(".maps");
   if (!btf || !types) throw new BpfObjectError("BPF_MAP", "section .maps has no BTF: compile with -g");
   let end = 0;
-  for (const entry of types.entries) {
+  return types.entries.map((entry) => {
     const variable = btf.type(entry.type);
     if (variable.kind !== "var")
       throw new BpfObjectError("BPF_MAP", `a ${variable.kind} is listed among the maps`);
     const start = entry.offset;
-    const overlaps = start < end || maps.has(start);
-    end = start + btf.sizeOf(variable.type);
+    const overlaps = start < end;
+    // What `values` is initialised with lies behind the struct, whose type does not count it.
+    end = start + Math.max(entry.size, btf.sizeOf(variable.type), 1);
     if (end > section.size || overlaps) {
       throw new BpfObjectError("BPF_MAP", `map "${variable.name}" does not fit section .maps`);
     }
-    maps.set(start, readMapDefinition(btf, variable.name, variable.type));
+    return { ...readMapDefinition(btf, variable.name, variable.type), start, end };
+  });
+}
+
+function mapsByPlace(
+  elf: ElfFile,
+  placed: readonly PlacedMap[],
+  legacy: readonly LegacyMap[],
+): Map<number, Map<number, MapSpec>> {
+  const places = new Map<number, Map<number, MapSpec>>();
+  const section = elf.section(".maps");
+  if (section) places.set(section.index, new Map(placed.map((map) => [map.start, map.spec])));
+  for (const { section, offset, spec } of legacy) {
+    const known = places.get(section.index);
+    if (known) known.set(offset, spec);
+    else places.set(section.index, new Map([[offset, spec]]));
   }
-  return maps;
+  return places;
+}
+
+// A section "ID/KEY" of iproute2 holds the program for an element of the program array with that id.
+function fillProgramArrays(maps: readonly LegacyMap[], programs: readonly ProgramSpec[]): void {
+  const arrays = new Map(maps.map((map) => [map.id, map.spec]));
+  for (const program of maps.length > 0 ? programs : []) {
+    const [, id, key] = /^(\d{1,9})\/(\d{1,9})$/.exec(program.section) ?? [];
+    const array = id === undefined ? undefined : arrays.get(Number(id));
+    if (array?.type === "prog_array") array.contents.push({ key: Number(key), program });
+  }
+}
+
+function kconfigSection(
+  externs: readonly ExternSpec[],
+  btf: Btf | undefined,
+  types: SectionTypes,
+): DataSection | undefined {
+  const size = kconfigSize(externs);
+  const datasec = types.get(".kconfig");
+  if (size === 0 || !btf || !datasec) return undefined;
+  return new DataSection({ name: ".kconfig", size, data: new Uint8Array(), types: { btf, datasec } });
 }
 
 function readDataSections(
@@ -191,8 +254,10 @@ function readDataSections(
       throw new BpfObjectError("BPF_OBJECT", `there are two sections named ${section.name}`);
     names.add(section.name);
     const datasec = sectionTypes.get(section.name);
-    const types = btf && datasec && { btf, datasec: datasec.id };
-    sections.set(section, new DataSection(section, types, elf.relocations(section).length > 0));
+    const { name, size, data } = section;
+    const types = btf && datasec && { btf, datasec };
+    const needsRelocation = elf.relocations(section).length > 0;
+    sections.set(section, new DataSection({ name, size, data, types, needsRelocation }));
   }
   return sections;
 }

@@ -1,5 +1,5 @@
-import type { ElfSection } from "@weir/elf";
 import type { Btf } from "../btf/btf.js";
+import type { BtfTypeOf } from "../btf/types.js";
 import { MapFlag } from "../names/tables.js";
 import { BpfObjectError } from "./error.js";
 import { MapSpec } from "./map-spec.js";
@@ -12,38 +12,48 @@ export function isDataSection(name: string): boolean {
   return /^\.(data|rodata|bss)(\.|$)/.test(name);
 }
 
+/** What a section is made of. */
+export interface SectionSource {
+  readonly name: string;
+  /** In memory, in bytes. */
+  readonly size: number;
+  /** What stands in the file: as long as `size`, or empty for zeros. */
+  readonly data: Uint8Array;
+  readonly types: { readonly btf: Btf; readonly datasec: BtfTypeOf<"datasec"> } | undefined;
+  readonly needsRelocation?: boolean;
+}
+
 /** A section of global variables: an array map of one element, and what the element is at first. */
 export class DataSection {
   /** The map; its name is the section's. */
   readonly map: MapSpec;
-  /** Whether programs may only read it: `.rodata`. It is frozen once it is filled. */
+  /** Whether programs may only read it: `.rodata` and `.kconfig`. It is frozen once it is filled. */
   readonly readOnly: boolean;
-  /** Whether it holds addresses, which this loader does not fill in yet. */
+  /**
+   * Whether the file wants addresses filled in. There are none to fill in: what lies in a map is no pointer for the
+   * verifier. As with libbpf the section keeps the offsets that the compiler left there.
+   */
   readonly needsRelocation: boolean;
   readonly #source: Uint8Array;
   #contents: Uint8Array | undefined;
 
-  /** Made by {@link BpfObject.parse}; `size` is the section's size in memory. */
-  constructor(
-    section: ElfSection,
-    types: { btf: Btf; datasec: number } | undefined,
-    needsRelocation: boolean,
-  ) {
-    if (section.size > MAX_SIZE)
-      throw new BpfObjectError("BPF_OBJECT", `section ${section.name} has ${section.size} bytes`);
-    this.readOnly = section.name.startsWith(".rodata");
+  /** Made by {@link BpfObject.parse}. */
+  constructor({ name, size, data, types, needsRelocation = false }: SectionSource) {
+    if (size > MAX_SIZE) throw new BpfObjectError("BPF_OBJECT", `section ${name} has ${size} bytes`);
+    this.readOnly = name.startsWith(".rodata") || name === ".kconfig";
     this.needsRelocation = needsRelocation;
-    this.#source = section.data;
+    this.#source = data;
+    const mmapable = types !== undefined && hasGlobals(types.btf, types.datasec);
     this.map = new MapSpec(
       {
-        name: section.name,
+        name,
         type: "array",
         keySize: 4,
-        valueSize: section.size,
+        valueSize: size,
         maxEntries: 1,
-        flags: (hasGlobals(types) ? MapFlag.MMAPABLE : 0) | (this.readOnly ? MapFlag.RDONLY_PROG : 0),
+        flags: (mmapable ? MapFlag.MMAPABLE : 0) | (this.readOnly ? MapFlag.RDONLY_PROG : 0),
       },
-      types && { btf: types.btf, key: 0, value: types.datasec },
+      types && { btf: types.btf, key: 0, value: types.datasec.id },
     );
   }
 
@@ -51,7 +61,7 @@ export class DataSection {
   get contents(): Uint8Array {
     if (!this.#contents) {
       this.#contents = new Uint8Array(this.map.valueSize);
-      this.#contents.set(this.#source);
+      this.#contents.set(this.#source.subarray(0, this.map.valueSize));
     }
     return this.#contents;
   }
@@ -62,12 +72,11 @@ export class DataSection {
   }
 }
 
-/** libbpf lets user space map a section if something in it has a name that is known outside its file. */
-function hasGlobals(types: { btf: Btf; datasec: number } | undefined): boolean {
-  const section = types?.btf.type(types.datasec);
-  if (section?.kind !== "datasec") return false;
-  return section.entries.some((entry) => {
-    const variable = types!.btf.type(entry.type);
+// As libbpf (map_is_mmapable): a section of static variables alone may hold locks and kernel pointers, which user space
+// must not map, and nobody looks a static variable up by name.
+function hasGlobals(btf: Btf, datasec: BtfTypeOf<"datasec">): boolean {
+  return datasec.entries.some((entry) => {
+    const variable = btf.type(entry.type);
     return variable.kind === "var" && variable.linkage !== "static";
   });
 }

@@ -5,6 +5,7 @@
  * - `BPF_FUNCTION`: a function that overlaps another, or ends outside its section
  * - `BPF_RELOCATION`: a relocation, or a call of something that is not there
  * - `BPF_VARIABLE`: the definition of a global variable
+ * - `BPF_EXTERN`: a symbol or an option that the kernel does not have, or that does not fit
  * - `BPF_NOT_FOUND`: no program, map or variable of that name
  * - `BPF_UNSUPPORTED`: valid, but beyond this loader
  */
@@ -14,6 +15,7 @@ export type BpfObjectErrorCode =
   | "BPF_FUNCTION"
   | "BPF_RELOCATION"
   | "BPF_VARIABLE"
+  | "BPF_EXTERN"
   | "BPF_NOT_FOUND"
   | "BPF_UNSUPPORTED";
 

@@ -1,3 +1,4 @@
+import type { ExternSpec } from "./externs.js";
 import type { MapSpec } from "./map-spec.js";
 
 /** What an instruction refers to, which has a number only once it is loaded or linked. `at` counts instructions. */
@@ -10,8 +11,8 @@ export type Reference =
   | { readonly at: number; readonly kind: "call"; readonly target: BpfFunction }
   /** `r = &function`: a 16-byte load of a callback. */
   | { readonly at: number; readonly kind: "function_address"; readonly target: BpfFunction }
-  /** A symbol that another file or the kernel defines. */
-  | { readonly at: number; readonly kind: "extern"; readonly name: string };
+  /** A symbol that the kernel defines: `call kfunc`, or a 16-byte load of an option or an address. */
+  | { readonly at: number; readonly kind: "extern"; readonly name: string; readonly extern: ExternSpec };
 
 /** A function of an object: its instructions, and what they refer to. */
 export interface BpfFunction {

@@ -9,6 +9,7 @@ import {
   SymbolVisibility,
 } from "@weir/elf";
 import { BpfObjectError } from "./error.js";
+import type { ExternSpec } from "./externs.js";
 import { type BpfFunction, INSTRUCTION_SIZE, type Reference } from "./function.js";
 import type { MapSpec } from "./map-spec.js";
 
@@ -22,12 +23,12 @@ const PSEUDO_CALL = 1;
 
 /** Where relocations may point besides functions. */
 export interface Targets {
-  /** Index of `.maps`, or -1. */
-  readonly mapsSection: number;
-  /** The maps by their offset in `.maps`. */
-  readonly mapsByOffset: ReadonlyMap<number, MapSpec>;
+  /** The maps by their section's index and their offset in the section. */
+  readonly maps: ReadonlyMap<number, ReadonlyMap<number, MapSpec>>;
   /** The maps of data sections by section index. */
   readonly dataMaps: ReadonlyMap<number, MapSpec>;
+  /** What this file does not define, by name. */
+  readonly externs: ReadonlyMap<string, ExternSpec>;
 }
 
 /** Finds all functions and what their instructions refer to. Throws {@link BpfObjectError}. */
@@ -185,16 +186,22 @@ class ReferenceReader {
       throw fail(`(opcode 0x${opcode.toString(16)}) cannot have a relocation of type ${type}`);
     }
     const { section } = symbol;
-    if (!section) return { at, kind: "extern", name: symbol.name };
+    if (!section) {
+      const { name } = symbol;
+      const extern = this.#targets.externs.get(name);
+      if (!extern) throw fail(`refers to "${name}", which is nowhere`);
+      return { at, kind: "extern", name, extern };
+    }
     const value = sectionOffset(symbol.value, section);
     if (isCall) {
       const target = this.#functionAt(function_, section.index, value / INSTRUCTION_SIZE + imm + 1);
       return { at, kind: "call", target };
     }
     const offset = value + imm;
-    if (section.index === this.#targets.mapsSection) {
-      const map = this.#targets.mapsByOffset.get(offset);
-      if (!map) throw fail(`refers to byte ${offset} of .maps, where no map begins`);
+    const maps = this.#targets.maps.get(section.index);
+    if (maps) {
+      const map = maps.get(offset);
+      if (!map) throw fail(`refers to byte ${offset} of ${section.name}, where no map begins`);
       return { at, kind: "map", map };
     }
     const data = this.#targets.dataMaps.get(section.index);
@@ -211,9 +218,7 @@ class ReferenceReader {
         target: this.#functionAt(function_, section.index, offset / INSTRUCTION_SIZE),
       };
     }
-    const legacy =
-      section.name === "maps" ? '; maps without BTF (a section named "maps") are not supported yet' : "";
-    throw fail(`refers to section ${section.name}, which is neither code, data nor maps${legacy}`);
+    throw fail(`refers to section ${section.name}, which is neither code, data nor maps`);
   }
 
   #sourceRegister(code: Uint8Array, at: number): number {

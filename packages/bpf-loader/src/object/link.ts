@@ -1,11 +1,13 @@
 import { BpfObjectError } from "./error.js";
 import { type BpfFunction, INSTRUCTION_SIZE, type Reference } from "./function.js";
-import type { MapSpec } from "./map-spec.js";
 
 /** The kernel takes no program of more instructions than BPF_COMPLEXITY_LIMIT_INSNS (include/linux/bpf.h). */
 const MAX_INSTRUCTIONS = 1_000_000;
 /** BPF_PSEUDO_FUNC of include/uapi/linux/bpf.h. */
 const PSEUDO_FUNC = 4;
+
+/** What only the kernel, or a descriptor in it, has a number for. */
+export type LoadReference = Extract<Reference, { kind: "map" | "map_value" | "extern" }>;
 
 /** A program with every function that it calls appended to it. */
 export interface LinkedProgram {
@@ -14,12 +16,12 @@ export interface LinkedProgram {
   /** The functions in the order in which they stand in `code`, each with its first instruction; the entry comes first. */
   readonly functions: readonly { readonly function: BpfFunction; readonly start: number }[];
   /** What is left to fill in when it is loaded; `at` counts from the start of `code`. */
-  readonly references: readonly Extract<Reference, { map: MapSpec }>[];
+  readonly references: readonly LoadReference[];
 }
 
 /**
  * Appends to a function all that it calls, each once, in the order of the first call as libbpf does, and makes the
- * calls relative. Throws {@link BpfObjectError} for a symbol that nobody defines.
+ * calls relative. Throws {@link BpfObjectError} where that is too much.
  */
 export function link(entry: BpfFunction, littleEndian: boolean): LinkedProgram {
   const functions = reachable(entry);
@@ -36,6 +38,7 @@ export function link(entry: BpfFunction, littleEndian: boolean): LinkedProgram {
       switch (reference.kind) {
         case "map":
         case "map_value":
+        case "extern":
           references.push({ ...reference, at });
           break;
         case "call":
@@ -46,12 +49,6 @@ export function link(entry: BpfFunction, littleEndian: boolean): LinkedProgram {
           view.setInt32(at * INSTRUCTION_SIZE + 4, starts.get(reference.target)! - at - 1, littleEndian);
           view.setInt32(at * INSTRUCTION_SIZE + 12, 0, littleEndian);
           break;
-        case "extern":
-          throw new BpfObjectError(
-            "BPF_UNSUPPORTED",
-            `function "${function_.name}" refers to "${reference.name}", which this object does not define; ` +
-              "symbols of the kernel (ksyms, kfuncs, kconfig) are not supported yet",
-          );
       }
     }
   }

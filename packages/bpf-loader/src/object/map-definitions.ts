@@ -9,16 +9,23 @@ const PIN_BY_NAME = 1;
 /** Far more members than there are to know. */
 const MAX_MEMBERS = 64;
 
+/** The definition of a map, and where its first elements stand. */
+export interface MapDefinition {
+  readonly spec: MapSpec;
+  /** What its elements are, and where the array of them begins in the variable, in bytes; undefined if it has none. */
+  readonly values: { readonly kind: "maps" | "programs"; readonly offset: number } | undefined;
+}
+
 /**
  * Reads the definition of one map in `.maps`: a struct whose members encode numbers as the length of an array that
  * they point to (`__uint`) and types as what they point to (`__type`). See Documentation/bpf/libbpf in the kernel's
  * tree and parse_btf_map_def of libbpf. Throws {@link BpfObjectError}.
  */
-export function readMapDefinition(btf: Btf, name: string, typeId: number): MapSpec {
+export function readMapDefinition(btf: Btf, name: string, typeId: number): MapDefinition {
   return readStruct(btf, name, typeId, false);
 }
 
-function readStruct(btf: Btf, name: string, typeId: number, inner: boolean): MapSpec {
+function readStruct(btf: Btf, name: string, typeId: number, inner: boolean): MapDefinition {
   const type = btf.resolve(typeId);
   if (type.kind !== "struct") throw problem(name, `is defined by a ${type.kind}, not a struct`);
   if (type.members.length > MAX_MEMBERS) throw problem(name, `is defined by ${type.members.length} members`);
@@ -46,28 +53,36 @@ function readStruct(btf: Btf, name: string, typeId: number, inner: boolean): Map
   const pinning = definition.number("pinning") ?? 0;
   if (pinning !== 0 && pinning !== PIN_BY_NAME) throw problem(name, `has the unknown pinning ${pinning}`);
   spec.pinning = pinning === PIN_BY_NAME ? "by_name" : "none";
-  readValues(btf, spec, definition, inner);
+  const values = readValues(btf, spec, definition, inner);
   definition.refuseRest();
-  return spec;
+  return { spec, values };
 }
 
 // `__array(values, X)`: X is a struct that defines the inner map, or a function type for a program array.
-function readValues(btf: Btf, spec: MapSpec, definition: Definition, inner: boolean): void {
+function readValues(
+  btf: Btf,
+  spec: MapSpec,
+  definition: Definition,
+  inner: boolean,
+): MapDefinition["values"] {
   const elements = definition.elements("values");
-  if (elements === undefined) return;
-  if (inner) throw problem(spec.name, "is a map in a map in a map");
-  const pointer = btf.resolve(elements);
-  const target = pointer.kind === "ptr" ? btf.resolve(pointer.type) : pointer;
-  if (spec.type === "array_of_maps" || spec.type === "hash_of_maps") {
-    spec.innerMap = readStruct(btf, `${spec.name}.inner`, target.id, true);
-    spec.contents = "maps";
-  } else if (spec.type === "prog_array" && target.kind === "func_proto") {
-    spec.contents = "programs";
-  } else {
-    throw problem(spec.name, `has values, which a map of type ${spec.type} cannot have`);
+  const ofMaps = spec.type === "array_of_maps" || spec.type === "hash_of_maps";
+  // The kernel stores a descriptor of 32 bits in all of them.
+  if (ofMaps || spec.type === "prog_array" || spec.type === "perf_event_array") {
+    spec.keySize ||= 4;
+    spec.valueSize ||= 4;
   }
-  // The kernel stores descriptors as 32-bit ids in both.
-  spec.valueSize ||= 4;
+  if (elements === undefined) return undefined;
+  if (inner) throw problem(spec.name, "is a map in a map in a map");
+  const pointer = btf.resolve(elements.type);
+  const target = pointer.kind === "ptr" ? btf.resolve(pointer.type) : pointer;
+  if (ofMaps && target.kind === "struct") {
+    spec.innerMap = readStruct(btf, `${spec.name}.inner`, target.id, true).spec;
+    return { kind: "maps", offset: elements.offset };
+  }
+  if (spec.type === "prog_array" && target.kind === "func_proto")
+    return { kind: "programs", offset: elements.offset };
+  throw problem(spec.name, `has values, which a map of type ${spec.type} cannot have`);
 }
 
 /** The members of a map's defining struct; whatever nobody asks for is an error, as a typing mistake would be. */
@@ -123,13 +138,13 @@ class Definition {
     return size;
   }
 
-  /** The type of an array's elements: `__array(name, T)`. */
-  elements(name: string): number | undefined {
+  /** The type of an array's elements, and where in the struct it begins, in bytes: `__array(name, T)`. */
+  elements(name: string): { type: number; offset: number } | undefined {
     const member = this.#take(name);
     if (!member) return undefined;
     const type = this.#btf.resolve(member.type);
     if (type.kind !== "array") throw problem(this.#map, `has ${name} that are no __array()`);
-    return type.type;
+    return { type: type.type, offset: member.bitOffset / 8 };
   }
 
   refuseRest(): void {

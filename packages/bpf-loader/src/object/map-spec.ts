@@ -1,6 +1,12 @@
 import type { Btf } from "../btf/btf.js";
 import { btfCodec, type Codec, indexCodec, rawCodec } from "../btf/codec.js";
 import type { MapType } from "../names/tables.js";
+import type { ProgramSpec } from "./program-spec.js";
+
+/** One element of a map when it is new: a map of a map of maps, or a program of a program array. */
+export type MapSlot =
+  | { readonly key: number; readonly map: MapSpec }
+  | { readonly key: number; readonly program: ProgramSpec };
 
 /** What a map is to be. Everything may be changed before the object is loaded. */
 export class MapSpec {
@@ -20,10 +26,12 @@ export class MapSpec {
   numaNode: number | undefined;
   /** `by_name`: pinned under `pinPath` by its name, and taken from there if it exists (LIBBPF_PIN_BY_NAME). */
   pinning: "none" | "by_name" = "none";
-  /** The type that a map of maps holds, or the definition of its template. */
+  /** For a map of maps: the template of those that it holds. If undefined, the first map of `contents` is one. */
   innerMap: MapSpec | undefined;
-  /** What a map is filled with at load: programs, or maps. Not supported yet. */
-  contents: "programs" | "maps" | undefined;
+  /** What a map of maps, or an array of programs, is filled with when it has been created. */
+  contents: MapSlot[] = [];
+  /** What a definition in a "maps" section has behind the fields that this loader knows: bytes for whoever wrote it. */
+  extra: Uint8Array = new Uint8Array();
   readonly #btf: Btf | undefined;
   readonly #keyType: number;
   readonly #valueType: number;

@@ -1,0 +1,157 @@
+import { type Fd, NotSupportedError } from "@weir/syscall";
+import { hostLittleEndian } from "../asm.js";
+import { BpfObjectError } from "../object/error.js";
+import type { ExternSpec } from "../object/externs.js";
+import { INSTRUCTION_SIZE } from "../object/function.js";
+import { type LinkedProgram, setSourceRegister } from "../object/link.js";
+import { kernelSymbols } from "./kallsyms.js";
+import { type KconfigValues, kconfigValues } from "./kconfig.js";
+import type { KernelTypes } from "./kernel-types.js";
+
+/** BPF_PSEUDO_BTF_ID and BPF_PSEUDO_KFUNC_CALL of include/uapi/linux/bpf.h: of a 64-bit load, and of a call. */
+const PSEUDO_BTF_ID = 3;
+const PSEUDO_KFUNC_CALL = 2;
+const LOAD_64 = 0x18;
+/** A helper that no kernel has: the verifier refuses the call unless it finds that it is never reached. The number is libbpf's. */
+const POISON = 2_002_000_000;
+
+/** What an extern became; kernel options are not here, as they lie in a map. */
+type Resolution =
+  | { readonly kind: "address"; readonly address: bigint }
+  | { readonly kind: "type"; readonly id: number; readonly module: Fd | undefined }
+  | { readonly kind: "missing" };
+
+/** The externs that some programs use, found in the kernel. */
+export class Externs {
+  readonly #resolved = new Map<ExternSpec, Resolution>();
+  readonly #poisoned: ExternSpec[] = [];
+  readonly #options: KconfigValues | undefined;
+
+  /**
+   * Finds what the programs use, and nothing else: one missing symbol fails no program that does without it.
+   * @param all the externs of the object
+   * @param kconfig lines that go before the kernel's configuration
+   * @throws BpfObjectError for a symbol or an option that is missing and not weak, or that does not fit
+   */
+  constructor(
+    all: readonly ExternSpec[],
+    programs: readonly LinkedProgram[],
+    types: KernelTypes,
+    kconfig: string | undefined,
+  ) {
+    const used = new Set<ExternSpec>();
+    for (const { references } of programs)
+      for (const reference of references) if (reference.kind === "extern") used.add(reference.extern);
+    if (all.some((extern) => extern.kconfig)) this.#options = kconfigValues(all, kconfig);
+    const untyped = [...used].filter((extern) => extern.kind === "ksym" && extern.type === 0);
+    const addresses = kernelSymbols(untyped.map((extern) => extern.name));
+    for (const extern of used) {
+      const problem = this.#options?.problems.get(extern);
+      if (problem) throw problem;
+      if (extern.kind !== "kconfig") this.#resolved.set(extern, resolve(extern, addresses, types));
+    }
+  }
+
+  /** The contents of section ".kconfig". */
+  get kconfig(): Uint8Array {
+    return this.#options?.bytes ?? new Uint8Array();
+  }
+
+  /**
+   * Completes an instruction that refers to an extern other than a kernel option.
+   * @param modules the BTF of modules that the program needs by their index, from 1; what is missing is added
+   */
+  complete(view: DataView, at: number, extern: ExternSpec, modules: Fd[]): void {
+    const offset = at * INSTRUCTION_SIZE;
+    const resolution = this.#resolved.get(extern)!;
+    if (view.getUint8(offset) === LOAD_64) this.#completeLoad(view, at, resolution);
+    else this.#completeCall(view, at, extern, resolution, modules);
+  }
+
+  /** What the verifier's log says about externs, if anything. */
+  explain(log: string): NotSupportedError | undefined {
+    const number = /unknown#(20020\d{5})/.exec(log)?.[1];
+    const extern = number === undefined ? undefined : this.#poisoned[Number(number) - POISON];
+    if (extern) {
+      return new NotSupportedError({
+        feature: `kernel function "${extern.name}"`,
+        hint: "The program calls it although it is weak and this kernel lacks it; test its address before.",
+      });
+    }
+    const calls = [...this.#resolved].some(
+      ([{ kind }, { kind: found }]) => kind === "kfunc" && found === "type",
+    );
+    if (calls && /BPF_CALL uses reserved fields/.test(log))
+      return new NotSupportedError({ feature: "calls of kernel functions", since: "5.13" });
+    return undefined;
+  }
+
+  #completeLoad(view: DataView, at: number, resolution: Resolution): void {
+    const offset = at * INSTRUCTION_SIZE;
+    let [low, high] = [0, 0];
+    if (resolution.kind === "address") {
+      low = Number(BigInt.asIntN(32, resolution.address));
+      high = Number(BigInt.asIntN(32, resolution.address >> 32n));
+    } else if (resolution.kind === "type") {
+      low = resolution.id;
+      high = resolution.module?.number ?? 0;
+    }
+    setSourceRegister(view, at, resolution.kind === "type" ? PSEUDO_BTF_ID : 0, hostLittleEndian);
+    view.setInt32(offset + 4, low, hostLittleEndian);
+    view.setInt32(offset + 12, high, hostLittleEndian);
+  }
+
+  #completeCall(view: DataView, at: number, extern: ExternSpec, resolution: Resolution, modules: Fd[]): void {
+    const offset = at * INSTRUCTION_SIZE;
+    if (resolution.kind === "type") {
+      setSourceRegister(view, at, PSEUDO_KFUNC_CALL, hostLittleEndian);
+      view.setInt16(offset + 2, indexOf(modules, resolution.module), hostLittleEndian);
+      view.setInt32(offset + 4, resolution.id, hostLittleEndian);
+      return;
+    }
+    setSourceRegister(view, at, 0, hostLittleEndian);
+    view.setInt16(offset + 2, 0, hostLittleEndian);
+    let index = this.#poisoned.indexOf(extern);
+    if (index === -1) index = this.#poisoned.push(extern) - 1;
+    view.setInt32(offset + 4, POISON + index, hostLittleEndian);
+  }
+}
+
+function indexOf(modules: Fd[], module: Fd | undefined): number {
+  if (!module) return 0;
+  const known = modules.indexOf(module);
+  return known === -1 ? modules.push(module) : known + 1;
+}
+
+function resolve(extern: ExternSpec, addresses: ReadonlyMap<string, bigint>, types: KernelTypes): Resolution {
+  const { name, kind, weak } = extern;
+  // "bpf_func___v2" stands for bpf_func: two declarations of it may differ.
+  const kernelName = name.replace(/(?<=.)___.*$/, "");
+  if (kind === "ksym" && extern.type === 0) {
+    const address = addresses.get(name);
+    if (address === 0n) throw hidden(name);
+    if (address !== undefined) return { kind: "address", address };
+  } else if (kind === "ksym" || kind === "kfunc") {
+    const found = types.find(kernelName, kind === "kfunc" ? "func" : "var");
+    if (found) return { kind: "type", id: found.type.id, module: found.module };
+  }
+  if (weak) return { kind: "missing" };
+  const what = {
+    kconfig: "",
+    ksym: extern.type === 0 ? "kernel symbol" : "kernel variable",
+    kfunc: "kernel function",
+    undeclared: "symbol",
+  }[kind];
+  const hint =
+    kind === "undeclared"
+      ? "this object does not define it, and it is declared neither __ksym nor __kconfig"
+      : "this kernel does not have it";
+  throw new BpfObjectError("BPF_EXTERN", `${what} "${name}": ${hint}`);
+}
+
+function hidden(name: string): BpfObjectError {
+  return new BpfObjectError(
+    "BPF_EXTERN",
+    `the kernel hides the address of "${name}": take CAP_SYSLOG, or lower kernel.kptr_restrict`,
+  );
+}
