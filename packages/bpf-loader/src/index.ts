@@ -75,3 +75,14 @@ export type { BpfFunction, Reference } from "./object/function.js";
 export type { MapSpec } from "./object/map-spec.js";
 export type { ProgramSpec } from "./object/program-spec.js";
 export { type VariableSpec, variableAt } from "./object/variable.js";
+export {
+  PerfBuffer,
+  type PerfBufferOptions,
+  type PerfEvent,
+  type PerfHandlers,
+} from "./ring/perf-buffer.js";
+export type { PerfSample } from "./ring/perf-record.js";
+export { RingBuffer, type RingBufferOptions } from "./ring/ring-buffer.js";
+export type { RingRecord } from "./ring/ring-record.js";
+export { UserRingBuffer, type UserRingSample } from "./ring/user-ring-buffer.js";
+export type { LoopOptions } from "./ring/wakeups.js";

@@ -3,7 +3,7 @@ import { type BtfValue, btfCodec, type Codec, indexCodec, rawCodec } from "../bt
 import { readKernelBtf } from "../kernel/kernel-btf.js";
 import { descriptorCodec } from "./descriptor.js";
 import type { MapInfo } from "./map-info.js";
-import { hasDescriptorKeys, holdsDescriptors, isIndexed } from "./map-kinds.js";
+import { hasDescriptorKeys, holdsDescriptors, isIndexed, isRedirect } from "./map-kinds.js";
 
 /** How keys and values are read and written. */
 export interface MapCodecs {
@@ -40,7 +40,10 @@ function kernelCodecs(info: MapInfo): MapCodecs {
       info.btfKeyTypeId === 0 && isIndexed(info.type)
         ? (indexCodec as unknown as Codec)
         : codec(info.btfKeyTypeId, info.keySize),
-    value: codec(info.btfValueTypeId, info.valueSize),
+    value:
+      info.btfValueTypeId === 0 && info.valueSize === 4 && isRedirect(info.type)
+        ? (indexCodec as unknown as Codec)
+        : codec(info.btfValueTypeId, info.valueSize),
   };
 }
 

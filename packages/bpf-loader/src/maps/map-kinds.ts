@@ -65,3 +65,8 @@ export function hasDescriptorKeys(type: MapType | undefined): boolean {
       return false;
   }
 }
+
+/** Whether values begin with a 32-bit number: of a device (devmap), or how many packets may wait (cpumap). */
+export function isRedirect(type: MapType | undefined): boolean {
+  return type === "devmap" || type === "devmap_hash" || type === "cpumap";
+}

@@ -12,6 +12,8 @@ export type FixtureName =
   | "unsupported"
   | "refused"
   | "newer"
+  | "rings"
+  | "structures"
   | "core"
   | "core-loads"
   | "core-missing";
@@ -27,6 +29,8 @@ export const fixtureNames: readonly FixtureName[] = [
   "unsupported",
   "refused",
   "newer",
+  "rings",
+  "structures",
   "core",
   "core-loads",
   "core-missing",
