@@ -151,7 +151,7 @@ function objdump(path: string): Map<string, string[]> {
       sections.set(section[1]!, current);
     }
     const instruction = /^\s+\d+:\t(?:[0-9a-f]{2} )+[0-9a-f]{2}\t(.*)$/.exec(line)?.[1];
-    if (instruction !== undefined) current.push(instruction.replace(/ <[^>]*>$/, ""));
+    if (instruction !== undefined) current.push(instruction.replace(/ <[^<>]*>$/, ""));
   }
   return sections;
 }
