@@ -1,7 +1,9 @@
 export { ElfError, type ElfErrorCode } from "@weir/elf";
 export { NotSupportedError, SystemError } from "@weir/syscall";
 export { Btf, type BtfParseOptions } from "./btf/btf.js";
+export { BtfBuilder } from "./btf/builder.js";
 export { type BtfValue, btfCodec, type Codec } from "./btf/codec.js";
+export type { NewBtfType } from "./btf/encode.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
 export type { BtfExt, ExtRecords } from "./btf/ext.js";
 export { formatDeclaration, formatType } from "./btf/format.js";

@@ -1,7 +1,7 @@
 import { ElfFile } from "@weir/elf";
 import { decodeType } from "./decode.js";
 import { BtfError } from "./error.js";
-import { type BtfLayout, kindOf, readLayout } from "./layout.js";
+import { type BtfLayout, kindOf, readLayout, wordsIn } from "./layout.js";
 import { NameIndex } from "./name-index.js";
 import { BtfStrings, nameBytes } from "./strings.js";
 import { BtfKind, type BtfType, type BtfTypeOf } from "./types.js";
@@ -184,6 +184,14 @@ export class Btf {
   /** The string at an offset of the string part, as line information refers to it. Throws {@link BtfError}. */
   string(offset: number): string {
     return this.#strings.at(offset);
+  }
+
+  /** The record of a type as words in host byte order: a view, for whoever copies it. Throws {@link BtfError}. */
+  words(id: number): Uint32Array {
+    if (this.base && id < this.firstId) return this.base.words(id);
+    const at = this.#at(id);
+    const { words } = this.#layout;
+    return words.subarray(at, at + wordsIn(words[at + 1]!));
   }
 
   /** Where the record of a type of its own lies in `bytes`, for whoever rewrites it. Throws {@link BtfError}. */

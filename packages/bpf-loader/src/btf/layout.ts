@@ -32,7 +32,7 @@ export const TYPE_SIZE = 12;
 const HEADER_SIZE = 24;
 const MAGIC = 0xeb9f;
 /** BTF_MAX_TYPE of include/uapi/linux/btf.h. */
-const MAX_TYPES = 0x000f_ffff;
+export const MAX_TYPES = 0x000f_ffff;
 const { ARRAY } = BtfKind;
 
 /**
@@ -132,9 +132,14 @@ function wordsOf(bytes: Uint8Array, start: number, end: number, littleEndian: bo
   if ((end - start) % 4 !== 0) throw new BtfError("BTF_TRUNCATED", "the last type is cut short");
   const at = bytes.byteOffset + start;
   if (littleEndian === hostLittleEndian && at % 4 === 0) return new Uint32Array(bytes.buffer, at, count);
-  const view = new DataView(bytes.buffer, at, count * 4);
-  const words = new Uint32Array(count);
-  for (let i = 0; i < count; i++) words[i] = view.getUint32(i * 4, littleEndian);
+  const words = new Uint32Array(bytes.slice(start, end).buffer);
+  return littleEndian === hostLittleEndian ? words : swapWords(words);
+}
+
+/** Turns the bytes of each word around. */
+export function swapWords(words: Uint32Array): Uint32Array {
+  const view = new DataView(words.buffer, words.byteOffset, words.byteLength);
+  for (let i = 0; i < words.length; i++) words[i] = view.getUint32(i * 4, !hostLittleEndian);
   return words;
 }
 

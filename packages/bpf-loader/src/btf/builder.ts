@@ -1,0 +1,137 @@
+import { hostLittleEndian } from "../byte-order.js";
+import type { Btf } from "./btf.js";
+import { encodeType, type NewBtfType } from "./encode.js";
+import { BtfError } from "./error.js";
+import { MAX_TYPES, referencesOf, swapWords } from "./layout.js";
+
+const encoder = new TextEncoder();
+
+/**
+ * Makes BTF: from descriptions of types, or from types of other BTF with all that these refer to. Strings that are
+ * the same are written once; types are as many as were added.
+ */
+export class BtfBuilder {
+  readonly #littleEndian: boolean;
+  readonly #types: Uint32Array[] = [];
+  readonly #offsets = new Map<string, number>([["", 0]]);
+  readonly #strings: Uint8Array[] = [new Uint8Array(1)];
+  #stringsLength = 1;
+
+  /** Makes BTF in a byte order; the host's if none is given. */
+  constructor(littleEndian: boolean = hostLittleEndian) {
+    this.#littleEndian = littleEndian;
+  }
+
+  /** How many types there are. */
+  get typeCount(): number {
+    return this.#types.length;
+  }
+
+  /** The offset of a string, which is added if it is new, as line information refers to it. */
+  string(text: string): number {
+    let offset = this.#offsets.get(text);
+    if (offset === undefined) {
+      if (text.includes("\0")) throw new BtfError("BTF_RANGE", "a string of BTF cannot hold a NUL");
+      offset = this.#stringsLength;
+      const bytes = encoder.encode(`${text}\0`);
+      this.#strings.push(bytes);
+      this.#stringsLength += bytes.length;
+      this.#offsets.set(text, offset);
+    }
+    return offset;
+  }
+
+  /**
+   * Adds a type, and gives its id. It may refer to types that are still to come.
+   * @throws BtfError for a number that does not fit its field
+   */
+  add(type: NewBtfType): number {
+    return this.#push(encodeType(type, (text) => this.string(text)));
+  }
+
+  /**
+   * Adds types of other BTF and all that they refer to, with the tags of all these, in the order of their ids.
+   * @returns the new id of each type that was added, by its id in `btf`
+   * @throws BtfError
+   */
+  copy(btf: Btf, ids: Iterable<number>): ReadonlyMap<number, number> {
+    const found = closure(btf, ids);
+    const newIds = new Map<number, number>([[0, 0]]);
+    for (const id of found) newIds.set(id, this.#types.length + newIds.size);
+    for (const id of found) {
+      const source = btf.words(id);
+      const words = source.slice();
+      const { names, types } = referencesOf(words, 0);
+      for (const at of names) words[at] = this.string(btf.string(source[at]!));
+      for (const at of types) words[at] = newIds.get(source[at]!)!;
+      this.#push(words);
+    }
+    return newIds;
+  }
+
+  /** The BTF. Throws {@link BtfError} if there are more types than BTF can have. */
+  build(): Uint8Array {
+    const typesLength = this.#types.reduce((sum, words) => sum + words.length * 4, 0);
+    const bytes = new Uint8Array(24 + typesLength + this.#stringsLength);
+    const view = new DataView(bytes.buffer);
+    view.setUint16(0, 0xeb9f, this.#littleEndian);
+    view.setUint8(2, 1);
+    view.setUint32(4, 24, this.#littleEndian);
+    view.setUint32(12, typesLength, this.#littleEndian);
+    view.setUint32(16, typesLength, this.#littleEndian);
+    view.setUint32(20, this.#stringsLength, this.#littleEndian);
+    const all = new Uint32Array(bytes.buffer, 24, typesLength / 4);
+    let at = 0;
+    for (const words of this.#types) {
+      all.set(words, at);
+      at += words.length;
+    }
+    if (this.#littleEndian !== hostLittleEndian) swapWords(all);
+    at = 24 + typesLength;
+    for (const text of this.#strings) {
+      bytes.set(text, at);
+      at += text.length;
+    }
+    return bytes;
+  }
+
+  #push(words: Uint32Array): number {
+    if (this.#types.length >= MAX_TYPES) throw new BtfError("BTF_LIMIT", `more than ${MAX_TYPES} types`);
+    this.#types.push(words);
+    return this.#types.length;
+  }
+}
+
+/** Some types, all that they refer to, and the tags of all these, in ascending order of their ids. */
+function closure(btf: Btf, ids: Iterable<number>): number[] {
+  const tags = tagsByTarget(btf);
+  const found = new Set<number>();
+  const stack: number[] = [];
+  const visit = (id: number) => {
+    if (id === 0 || found.has(id)) return;
+    found.add(id);
+    stack.push(id);
+  };
+  for (const id of ids) visit(id);
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    const words = btf.words(id);
+    for (const at of referencesOf(words, 0).types) visit(words[at]!);
+    for (const tag of tags.get(id) ?? []) {
+      visit(tag);
+      // The kernel looks the struct up by its name (btf_find_graph_root, kernel/bpf/btf.c).
+      const contained = /^contains:([^:]*):/.exec(btf.name(tag))?.[1];
+      if (contained !== undefined) visit(btf.find(contained, "struct")?.id ?? 0);
+    }
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+function tagsByTarget(btf: Btf): Map<number, number[]> {
+  const tags = new Map<number, number[]>();
+  for (const { id, type } of btf.typesOf("decl_tag")) {
+    const known = tags.get(type);
+    if (known) known.push(id);
+    else tags.set(type, [id]);
+  }
+  return tags;
+}
