@@ -1,5 +1,5 @@
 import { type BtfExt, type ExtRecords, firstAtOrAfter } from "../btf/ext.js";
-import { type BpfFunction, INSTRUCTION_SIZE } from "../object/function.js";
+import { INSTRUCTION_SIZE } from "../object/function.js";
 import type { LinkedProgram } from "../object/link.js";
 import type { InfoRecords } from "./program-load.js";
 
@@ -15,39 +15,36 @@ export function extInfo(
   };
 }
 
-/** The indexes of the records of a function. */
-function recordsOf(function_: BpfFunction, records: ExtRecords): number[] {
-  const start = function_.start * INSTRUCTION_SIZE;
-  const from = firstAtOrAfter(records, start);
-  const to = firstAtOrAfter(records, start + function_.code.length);
-  return Array.from({ length: to - from }, (_, i) => from + i);
-}
-
 function gather(
   program: LinkedProgram,
   bySection: ReadonlyMap<string, ExtRecords>,
   littleEndian: boolean,
   onePerFunction: boolean,
 ): InfoRecords | undefined {
-  const parts: Uint8Array[] = [];
-  let recordSize = 0;
+  const ranges: { records: ExtRecords; from: number; to: number; shift: number }[] = [];
+  let count = 0;
   for (const { function: function_, start } of program.functions) {
     const records = bySection.get(function_.section);
-    const indexes = records ? recordsOf(function_, records) : [];
+    if (!records) return undefined;
+    const offset = function_.start * INSTRUCTION_SIZE;
+    const from = firstAtOrAfter(records, offset);
     // Both kinds must begin with the function's first instruction (check_btf_func, check_btf_line in kernel/bpf/verifier.c).
-    if (!records || records.offsets[indexes[0] ?? 0] !== function_.start * INSTRUCTION_SIZE) return undefined;
-    recordSize = records.recordSize;
-    for (const index of onePerFunction ? indexes.slice(0, 1) : indexes) {
-      const at = records.data.byteOffset + index * recordSize;
-      const record = new Uint8Array(records.data.buffer, at, recordSize).slice();
-      const instruction = start + records.offsets[index]! / INSTRUCTION_SIZE - function_.start;
-      new DataView(record.buffer).setUint32(0, instruction, littleEndian);
-      parts.push(record);
+    if (records.offsets[from] !== offset) return undefined;
+    const to = onePerFunction ? from + 1 : firstAtOrAfter(records, offset + function_.code.length);
+    ranges.push({ records, from, to, shift: start - function_.start });
+    count += to - from;
+  }
+  const recordSize = ranges[0]?.records.recordSize ?? 0;
+  const data = new Uint8Array(count * recordSize);
+  const view = new DataView(data.buffer);
+  let at = 0;
+  for (const { records, from, to, shift } of ranges) {
+    const { data: source, offsets } = records;
+    const start = source.byteOffset + from * recordSize;
+    data.set(new Uint8Array(source.buffer, start, (to - from) * recordSize), at);
+    for (let i = from; i < to; i++, at += recordSize) {
+      view.setUint32(at, offsets[i]! / INSTRUCTION_SIZE + shift, littleEndian);
     }
   }
-  const data = new Uint8Array(parts.length * recordSize);
-  parts.forEach((record, i) => {
-    data.set(record, i * recordSize);
-  });
-  return { data, recordSize, count: parts.length };
+  return { data, recordSize, count };
 }
