@@ -16,12 +16,18 @@ interface File {
   readonly inflate: ElfInflate | undefined;
 }
 
-/** One section header (`Elf32_Shdr`, `Elf64_Shdr`), read from the file when a property is asked for. */
+/** One section header (`Elf32_Shdr`, `Elf64_Shdr`); what is seldom needed is read when it is asked for. */
 export class ElfSection {
   /** Position in the section header table. */
   readonly index: number;
   /** The name, "" if the file has no section names. */
   readonly name: string;
+  /** `sh_type`: see {@link SectionType}. */
+  readonly type: number;
+  /** Where its bytes begin in the file. */
+  readonly offset: number;
+  /** Its size in bytes; for NOBITS, in memory alone. */
+  readonly size: number;
   /** Where its header stands in the file, for error messages. */
   readonly headerOffset: number;
   readonly #file: File;
@@ -29,16 +35,16 @@ export class ElfSection {
 
   /** Made by {@link ElfFile.parse}. */
   constructor(file: File, index: number, headerOffset: number, name: string) {
+    const { reader } = file;
+    const { section } = reader.layout;
     this.index = index;
     this.name = name;
+    this.type = reader.u32(headerOffset + 4);
+    this.offset = reader.count(headerOffset + section.offset, "the section's offset");
+    this.size = reader.count(headerOffset + section.length, "the section's size");
     this.headerOffset = headerOffset;
     this.#file = file;
     this.#inflated = undefined;
-  }
-
-  /** `sh_type`: see {@link SectionType}. */
-  get type(): number {
-    return this.#file.reader.u32(this.headerOffset + 4);
   }
 
   /** `sh_flags`: see {@link SectionFlag}. */
@@ -51,18 +57,6 @@ export class ElfSection {
   get address(): bigint {
     const { reader } = this.#file;
     return reader.address(this.headerOffset + reader.layout.section.address);
-  }
-
-  /** Where its bytes begin in the file. */
-  get offset(): number {
-    const { reader } = this.#file;
-    return reader.count(this.headerOffset + reader.layout.section.offset, "the section's offset");
-  }
-
-  /** Its size in bytes; for NOBITS, in memory alone. */
-  get size(): number {
-    const { reader } = this.#file;
-    return reader.count(this.headerOffset + reader.layout.section.length, "the section's size");
   }
 
   /** `sh_link`: index of a related section, depending on the type. */

@@ -55,8 +55,9 @@ interface FunctionSymbol {
 function functionSymbols(elf: ElfFile): Map<ElfSection, FunctionSymbol[]> {
   const found = new Map<ElfSection, FunctionSymbol[]>();
   for (const symbol of elf.symbols) {
+    if (symbol.type !== SymbolType.FUNC) continue;
     const { section } = symbol;
-    if (symbol.type !== SymbolType.FUNC || !section || !isCode(section)) continue;
+    if (!section || !isCode(section)) continue;
     const function_: FunctionSymbol = {
       name: symbol.name,
       offset: sectionOffset(symbol.value, section),

@@ -26,17 +26,16 @@ const GLOBAL = 1;
 export function readObjectBtf(elf: ElfFile): ObjectBtf {
   const section = elf.section(".BTF");
   if (!section) return { btf: undefined, sections: new Map(), externs: readExterns(elf, undefined) };
-  const bytes = section.data.slice();
-  const raw = Btf.parse(bytes);
-  if (raw.littleEndian !== elf.header.littleEndian) {
+  const btf = Btf.parse(section.data.slice());
+  if (btf.littleEndian !== elf.header.littleEndian) {
     throw new BtfError("BTF_HEADER", "the BTF has another byte order than the object");
   }
-  const externs = readExterns(elf, raw);
-  const fixer = new Fixer(bytes, raw, externs);
+  const externs = readExterns(elf, btf);
+  const fixer = new Fixer(btf, externs);
   const variables = new Variables(elf);
   const sections = new Map(elf.sections.map((section) => [section.name, section]));
   const ids = new Map<string, number>();
-  for (const type of raw.typesOf("datasec")) {
+  for (const type of btf.typesOf("datasec")) {
     if (!ids.has(type.name)) ids.set(type.name, type.id);
     const target = sections.get(type.name);
     if (target) fixer.placeVariables(type, target, variables);
@@ -45,7 +44,7 @@ export function readObjectBtf(elf: ElfFile): ObjectBtf {
     fixer.cleanName(type);
   }
   if (externs.size > 0) fixer.replaceExterns();
-  const btf = Btf.parse(bytes);
+  btf.reread(fixer.changed);
   return {
     btf,
     sections: new Map([...ids].map(([name, id]) => [name, btf.type(id) as BtfTypeOf<"datasec">])),
@@ -64,8 +63,9 @@ class Variables {
 
   constructor(elf: ElfFile) {
     for (const symbol of elf.symbols) {
+      if (symbol.type !== SymbolType.OBJECT) continue;
       const { section, visibility } = symbol;
-      if (!section || symbol.type !== SymbolType.OBJECT || symbol.value > BigInt(section.size)) continue;
+      if (!section || symbol.value > BigInt(section.size)) continue;
       let known = this.#places.get(section);
       if (!known) {
         known = new Map();
@@ -81,27 +81,30 @@ class Variables {
   }
 }
 
-/** Changes the bytes of a blob in place; no record changes its length. */
+/** Changes the bytes of a blob in place: no record changes its length, and none refers to what does not exist. */
 class Fixer {
   readonly #view: DataView;
   readonly #btf: Btf;
   readonly #externs: ReadonlyMap<string, ExternSpec>;
   #someInt: BtfTypeOf<"int"> | undefined | null = null;
+  /** The types whose records are no longer what they were. */
+  readonly changed = new Set<number>();
 
-  constructor(bytes: Uint8Array, btf: Btf, externs: ReadonlyMap<string, ExternSpec>) {
+  constructor(btf: Btf, externs: ReadonlyMap<string, ExternSpec>) {
+    const { bytes } = btf;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#btf = btf;
     this.#externs = externs;
   }
 
   placeVariables(type: BtfTypeOf<"datasec">, target: ElfSection, variables: Variables): void {
-    const entries = type.entries.map((entry) => {
-      const variable = this.#btf.type(entry.type);
+    const entries = type.entries.map(({ type, offset, size }) => {
+      const variable = this.#btf.type(type);
       // The offsets of static variables are right already: their relocations are against the section.
       const known = variable.kind === "var" && variable.linkage !== "static";
       const place = known ? variables.find(target, variable.name) : undefined;
-      if (place?.hidden) this.#set(entry.type, TYPE_SIZE, STATIC);
-      return { ...entry, offset: place?.offset ?? entry.offset };
+      if (place?.hidden) this.#set(type, TYPE_SIZE, STATIC);
+      return { type, offset: place?.offset ?? offset, size };
     });
     this.#writeSection(type, target.size, entries);
   }
@@ -187,6 +190,7 @@ class Fixer {
   }
 
   #set(id: number, offset: number, value: number): void {
+    this.changed.add(id);
     this.#view.setUint32(this.#btf.offsetOf(id) + offset, value, this.#btf.littleEndian);
   }
 }
