@@ -2,6 +2,7 @@ import type { Btf } from "./btf.js";
 import { array, bits, boolean, byteArray, enumeration, float, integer, type Node } from "./codec-nodes.js";
 import { type Alternative, member, type Part, shifted, struct, union } from "./codec-struct.js";
 import { BtfError } from "./error.js";
+import { kernelOwned } from "./kernel-owned.js";
 import type { BtfMember, BtfType, BtfTypeOf } from "./types.js";
 
 /** How deep structs and arrays may nest. */
@@ -10,20 +11,6 @@ const MAX_DEPTH = 32;
 const MAX_PARTS = 65_536;
 /** Elements without a size take no bytes, so nothing else bounds their number. */
 const MAX_EMPTY_ELEMENTS = 1024;
-
-/** Structs in a map's value that belong to the kernel, which neither shows them nor takes them (`btf_field_type`). */
-const kernelOwned = new Set([
-  "bpf_spin_lock",
-  "bpf_res_spin_lock",
-  "bpf_timer",
-  "bpf_wq",
-  "bpf_task_work",
-  "bpf_list_head",
-  "bpf_list_node",
-  "bpf_rb_root",
-  "bpf_rb_node",
-  "bpf_refcount",
-]);
 
 /** Builds codecs; each type is built once, so that the work is bounded by the size of the BTF. */
 export class BtfCodecBuilder {

@@ -109,6 +109,18 @@ test("inspect disassembles when asked to", () => {
   );
 });
 
+test("inspect names what CO-RE relocations ask", () => {
+  const { coreRelocations } = inspectJson(path("core"));
+  const one = coreRelocations.find((found: { function: string }) => found.function === "byte_offset_nested");
+  assert.equal(
+    [one.kind, one.access, one.type],
+    ["byte_off", "task_struct.tasks.prev", "struct task_struct"],
+  );
+  const terminal = memoryTerminal();
+  inspect(path("core"), { disasm: true }, terminal);
+  assert.match(terminal.output(), /r0 = \d+ {2}; CO-RE byte_off task_struct\.tasks\.prev\n/);
+});
+
 test("every fixture can be inspected, for people and for programs", () => {
   for (const name of fixtureNames) {
     const terminal = memoryTerminal();
@@ -133,7 +145,7 @@ test("the exit code is 0, 1 for a failure and 2 for a mistyped command", () => {
 });
 
 test("help shows examples, and the version is the package's", () => {
-  for (const command of ["inspect", "load", "features"]) {
+  for (const command of ["inspect", "load", "gen", "features"]) {
     const { status, stdout } = run(command, "--help");
     assert.is(status, 0);
     assert.match(stdout, `Examples:\n  weir-bpf ${command}`);

@@ -1,4 +1,4 @@
-import { type BpfFunction, type BpfObject, disassembleFunction } from "../index.js";
+import { type BpfFunction, type BpfObject, disassembleFunction, type MapSpec } from "../index.js";
 import { type ExitCode, exitCode } from "./errors.js";
 import { formatValue } from "./format.js";
 import { readObject } from "./input.js";
@@ -26,12 +26,13 @@ function report(object: BpfObject, { disasm }: InspectOptions): Report & Record<
   return {
     maps: allMaps(object).map(reportMap),
     programs: object.programs.map(reportProgram),
-    variables: object.variables.map(reportVariable),
+    variables: object.variables.map((variable) => reportVariable(variable, object.btf)),
     run: null,
     license: object.license,
     littleEndian: object.littleEndian,
     externs: externs(object),
     relocations: reportRelocations(object),
+    coreRelocations: object.coreRelocations,
     functions: object.functions.map((function_) => ({
       name: function_.name,
       section: function_.section,
@@ -80,7 +81,7 @@ function describe(
   );
   table(
     "Maps",
-    ["name", "type", " key", " value", " entries", "flags", "pinning", "holds"],
+    ["name", "type", " key", " value", " entries", "flags", "pinning", "from key", "to value"],
     allMaps(object).map((map) => [
       { text: map.name, style: bold },
       map.type,
@@ -89,19 +90,22 @@ function describe(
       map.maxEntries,
       mapFlagNames(map.flags),
       map.pinning === "none" ? "" : map.pinning,
-      map.innerMap ? `maps of type ${map.innerMap.type}` : "",
+      ...sides(map),
     ]),
   );
   table(
     "Variables",
-    ["name", "section", " offset", " size", "value"],
-    object.variables.map((variable) => [
-      { text: variable.name, style: bold },
-      variable.section,
-      variable.offset,
-      variable.size,
-      formatValue(reportVariable(variable).value),
-    ]),
+    ["section", " offset", " size", "declaration", "value"],
+    object.variables.map((variable) => {
+      const { declaration, value } = reportVariable(variable, object.btf);
+      return [
+        variable.section,
+        variable.offset,
+        variable.size,
+        { text: shortened(`${declaration ?? variable.name}`), style: bold },
+        formatValue(value),
+      ];
+    }),
   );
   table(
     "Externs",
@@ -118,10 +122,41 @@ function describe(
       `${one.target}${one.offset === undefined ? "" : `+${one.offset}`}${one.variable === undefined ? "" : ` (${one.variable})`}`,
     ]),
   );
+  table(
+    "CO-RE relocations",
+    ["function", " instruction", "kind", "of", "type"],
+    object.coreRelocations.map((one) => [
+      one.function,
+      one.instruction,
+      one.kind,
+      one.access,
+      one.access === one.type ? "" : one.type,
+    ]),
+  );
   if (options.disasm) {
-    for (const function_ of object.functions) parts.push(listing(object, function_, terminal));
+    const questions = coreQuestions(object);
+    for (const function_ of object.functions) parts.push(listing(object, function_, questions, terminal));
   }
   return parts.join("\n\n");
+}
+
+/** What instructions want to know about the kernel's types, by function and instruction. */
+function coreQuestions(object: BpfObject): Map<string, string> {
+  return new Map(
+    object.coreRelocations.map((one) => [`${one.function} ${one.instruction}`, `${one.kind} ${one.access}`]),
+  );
+}
+
+/** What a map's keys and values are, in C. */
+function sides(map: MapSpec): string[] {
+  if (map.innerMap) return ["", `map of type ${map.innerMap.type}`];
+  const { keyType, valueType } = reportMap(map);
+  return [keyType, valueType].map((type) => (typeof type === "string" ? shortened(type) : ""));
+}
+
+/** Declarations of anonymous structs are long. */
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function linkage({ global, hidden }: BpfFunction): string {
@@ -137,7 +172,12 @@ function externs(object: BpfObject): { name: string }[] {
 }
 
 /** The instructions of one function, with labels, and the source above what it became. */
-function listing(object: BpfObject, function_: BpfFunction, terminal: Terminal): string {
+function listing(
+  object: BpfObject,
+  function_: BpfFunction,
+  questions: ReadonlyMap<string, string>,
+  terminal: Terminal,
+): string {
   const { bold, dim, yellow } = terminal.style;
   const lines = [`${bold(function_.name)} ${dim(`(section ${function_.section})`)}`];
   for (const { at, bytes, text, label, source } of disassembleFunction(object, function_)) {
@@ -148,7 +188,9 @@ function listing(object: BpfObject, function_: BpfFunction, terminal: Terminal):
       lines.push(dim(`; ${text}${source.file}:${source.line}`));
     }
     const hex = Buffer.from(bytes.subarray(0, 8)).toString("hex").replace(/../g, "$& ");
-    lines.push(`${String(at).padStart(6)}:  ${dim(hex)} ${text}`);
+    const question = questions.get(`${function_.name} ${at}`);
+    const core = question === undefined ? "" : dim(`  ; CO-RE ${question}`);
+    lines.push(`${String(at).padStart(6)}:  ${dim(hex)} ${text}${core}`);
   }
   return lines.join("\n");
 }

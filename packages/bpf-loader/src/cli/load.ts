@@ -226,7 +226,7 @@ function makeReport(
       const { id, tag, translatedSize, jitedSize } = info;
       return { ...report, loaded: true, id, tag, translatedSize, jitedSize };
     }),
-    variables: object.variables.map(reportVariable),
+    variables: object.variables.map((variable) => reportVariable(variable, object.btf)),
     run,
     error: result.objectError ? describeError(result.objectError) : null,
     pinned: pins?.path ?? null,

@@ -1,4 +1,12 @@
-import { type BpfObject, MapFlag, type MapSpec, type ProgramSpec, type VariableSpec } from "../index.js";
+import {
+  type BpfObject,
+  type Btf,
+  formatDeclaration,
+  MapFlag,
+  type MapSpec,
+  type ProgramSpec,
+  type VariableSpec,
+} from "../index.js";
 
 /** A map in the JSON of `inspect` and `load`. */
 export interface MapReport {
@@ -50,6 +58,7 @@ export function allMaps(object: BpfObject): MapSpec[] {
 
 /** A map before it is created. */
 export function reportMap(spec: MapSpec): MapReport {
+  const types = spec.btfTypes;
   return {
     name: spec.name,
     type: spec.type,
@@ -57,6 +66,8 @@ export function reportMap(spec: MapSpec): MapReport {
     valueSize: spec.valueSize,
     maxEntries: spec.maxEntries,
     flags: spec.flags,
+    keyType: types?.key ? declaration(types.btf, types.key) : null,
+    valueType: types?.value ? declaration(types.btf, types.value) : null,
     pinning: spec.pinning,
     ...(spec.mapExtra !== 0n && { mapExtra: spec.mapExtra }),
     ...(spec.numaNode !== undefined && { numaNode: spec.numaNode }),
@@ -80,12 +91,13 @@ export function reportProgram(spec: ProgramSpec): ProgramReport {
 }
 
 /** A variable with its value before load. */
-export function reportVariable(spec: VariableSpec): VariableReport {
+export function reportVariable(spec: VariableSpec, btf: Btf | undefined): VariableReport {
   return {
     name: spec.name,
     section: spec.section,
     offset: spec.offset,
     size: spec.size,
+    declaration: btf ? declaration(btf, spec.typeId, spec.name) : null,
     value: currentValue(spec),
   };
 }
@@ -100,6 +112,12 @@ export function mapFlagNames(flags: number): string {
   });
   if (rest !== 0) names.push(`0x${(rest >>> 0).toString(16)}`);
   return names.join(",");
+}
+
+/** A declaration in C on one line; null for a data section, which C has no word for. */
+function declaration(btf: Btf, typeId: number, name?: string): string | null {
+  if (btf.type(typeId).kind === "datasec") return null;
+  return formatDeclaration(btf, typeId, name).replace(/\s+/g, " ");
 }
 
 /** A variable whose type has no values in JavaScript is given as its bytes. */

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { type ProgramType, programTypeTable } from "../names/tables.js";
 import { describeError, type ExitCode, exitCode, UsageError } from "./errors.js";
 import { type FeaturesOptions, printFeatures } from "./features.js";
+import { type GenOptions, gen } from "./gen/gen.js";
 import { type InspectOptions, inspect } from "./inspect.js";
 import { type LoadCommandOptions, load } from "./load.js";
 import { processTerminal, type Terminal } from "./terminal.js";
@@ -86,6 +87,13 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       finish(load(file, options, terminal));
     });
 
+  command("gen", "write a typed TypeScript module for an object file; takes no privilege", genExamples)
+    .argument("<file>", "the object file")
+    .option("-o, --output <file>", "the module to write (default: standard output)")
+    .option("--name <name>", "the name of its class (default: from the file's name)")
+    .option("--external", "read the object file when the module runs, instead of holding its bytes")
+    .action((file: string, options: GenOptions) => finish(gen(file, options, terminal)));
+
   command("features", "print what the running kernel can do with BPF, found out by trying", featuresExamples)
     .option("--full", "print the names of the helpers that each type of program may call")
     .action((options: FeaturesOptions) => finish(printFeatures(options, terminal)));
@@ -124,6 +132,16 @@ const loadExamples = `  weir-bpf load count.bpf.o
 
 Where a program does not load, the others are still tried, nothing is pinned, and the exit code is 1.
 Names of pins have "_" in place of dots: section .rodata is pinned as _rodata.`;
+
+const genExamples = `  weir-bpf gen count.bpf.o -o src/count.ts
+  weir-bpf gen count.bpf.o -o src/count.ts --external
+
+The module is then used like this:
+  import { Count } from "./count.js";
+  const count = Count.parse();
+  count.variables.sample_every.set(10);
+  using loaded = count.load();
+  for (const [key, value] of loaded.maps.counters.entries()) console.log(key, value);`;
 
 const featuresExamples = `  weir-bpf features
   weir-bpf features --full | less

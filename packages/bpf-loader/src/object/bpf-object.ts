@@ -1,5 +1,6 @@
 import { ElfFile, ElfMachine, type ElfSection, ElfType, SectionFlag, SectionType } from "@weir/elf";
 import type { Btf } from "../btf/btf.js";
+import type { BtfValue } from "../btf/codec.js";
 import { type BtfExt, readBtfExt } from "../btf/ext.js";
 import type { BtfTypeOf } from "../btf/types.js";
 import { type CoreRelocation, describeRelocations } from "../core/records.js";
@@ -129,9 +130,12 @@ export class BpfObject {
     return find("struct_ops", this.structOps, name);
   }
 
-  /** The global variable of that name. Throws {@link BpfObjectError} if there is none. */
-  variable(name: string): VariableSpec {
-    return find("variable", this.variables, name);
+  /**
+   * The global variable of that name. Throws {@link BpfObjectError} if there is none.
+   * @typeParam T what its value is in JavaScript
+   */
+  variable<T = BtfValue>(name: string): VariableSpec<T> {
+    return find("variable", this.variables, name) as unknown as VariableSpec<T>;
   }
 
   /**

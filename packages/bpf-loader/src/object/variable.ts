@@ -2,8 +2,11 @@ import type { Btf } from "../btf/btf.js";
 import { type BtfValue, btfCodec, type Codec } from "../btf/codec.js";
 import type { DataSection } from "./data-section.js";
 
-/** A global variable of an object. What it is set to is what programs find when the object is loaded. */
-export class VariableSpec {
+/**
+ * A global variable of an object. What it is set to is what programs find when the object is loaded.
+ * @typeParam T what its value is in JavaScript
+ */
+export class VariableSpec<T = BtfValue> {
   readonly name: string;
   /** The section it lies in: ".rodata". */
   readonly section: string;
@@ -11,10 +14,11 @@ export class VariableSpec {
   readonly offset: number;
   /** Its size in bytes. */
   readonly size: number;
+  /** Id of its type in the object's BTF, without `static` and `extern`. */
+  readonly typeId: number;
   readonly #data: DataSection;
   readonly #btf: Btf;
-  readonly #type: number;
-  #codec: Codec | undefined;
+  #codec: Codec<T> | undefined;
 
   /** Made by {@link BpfObject.parse}. */
   constructor(name: string, data: DataSection, offset: number, btf: Btf, type: number) {
@@ -24,22 +28,22 @@ export class VariableSpec {
     this.size = btf.sizeOf(type);
     this.#data = data;
     this.#btf = btf;
-    this.#type = type;
+    this.typeId = type;
   }
 
   /** Reads and writes it by its BTF type. */
-  get codec(): Codec {
-    this.#codec ??= btfCodec(this.#btf, this.#type);
+  get codec(): Codec<T> {
+    this.#codec ??= btfCodec<T>(this.#btf, this.typeId);
     return this.#codec;
   }
 
   /** Its value before load. */
-  get(): BtfValue {
+  get(): T {
     return this.codec.decode(this.bytes);
   }
 
   /** Gives it a value before load. Throws {@link BtfValueError} for a value that its type does not take. */
-  set(value: BtfValue): void {
+  set(value: T): void {
     this.bytes.set(this.codec.encode(value));
   }
 
