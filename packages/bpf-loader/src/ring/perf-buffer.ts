@@ -1,5 +1,6 @@
 import { errno, onlineCpus, SystemError } from "@weir/syscall";
 import type { BpfMap } from "../maps/map.js";
+import { Flattened } from "./flattened.js";
 import type { PerfSample } from "./perf-record.js";
 import { PerfRing, type PerfRingOptions } from "./perf-ring.js";
 import { type LoopOptions, Wakeups } from "./wakeups.js";
@@ -122,12 +123,12 @@ export class PerfBuffer<T = Uint8Array> implements AsyncIterable<PerfEvent<T>>, 
   }
 
   /** What comes, one by one. */
-  async *events(options: LoopOptions = {}): AsyncGenerator<PerfEvent<T>, void, undefined> {
-    for await (const batch of this.batches(options)) yield* batch;
+  events(options: LoopOptions = {}): AsyncIterableIterator<PerfEvent<T>> {
+    return new Flattened(this.batches(options));
   }
 
   /** What comes, until this is closed. */
-  [Symbol.asyncIterator](): AsyncGenerator<PerfEvent<T>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<PerfEvent<T>> {
     return this.events();
   }
 

@@ -1,4 +1,5 @@
 import type { BpfMap } from "../maps/map.js";
+import { Flattened } from "./flattened.js";
 import { Ring } from "./ring.js";
 import type { RingRecord } from "./ring-record.js";
 import { type LoopOptions, Wakeups } from "./wakeups.js";
@@ -127,12 +128,12 @@ export class RingBuffer<T = Uint8Array> implements AsyncIterable<T>, Disposable 
   }
 
   /** Records as they come, one by one. */
-  async *events(options: LoopOptions = {}): AsyncGenerator<T, void, undefined> {
-    for await (const batch of this.batches(options)) yield* batch;
+  events(options: LoopOptions = {}): AsyncIterableIterator<T> {
+    return new Flattened(this.batches(options));
   }
 
   /** Records as they come, until this is closed. */
-  [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
     return this.events();
   }
 

@@ -23,6 +23,17 @@ export const needs = {
     since: [6, 6],
     has: () => features.helper("sched_cls", 158),
   },
+  bloomFilter: {
+    name: "maps of type bloom_filter",
+    since: [5, 16],
+    has: () => features.mapType("bloom_filter") !== false,
+  },
+  userRingBuffer: {
+    name: "maps of type user_ringbuf",
+    since: [6, 1],
+    has: () => features.mapType("user_ringbuf") !== false,
+  },
+  arena: { name: "maps of type arena", since: [6, 9], has: () => features.mapType("arena") !== false },
   tcx: { name: "tcx links", since: [6, 6], has: () => features.tcx() },
 } satisfies Record<string, Feature>;
 
