@@ -165,8 +165,10 @@ if (spawnSync("llvm-objdump-14", ["--version"]).status === 0) {
       assert.ok(sections.size > 0);
       for (const [section, expected] of sections) {
         const listed = disassemble(elf.section(section)!.data, { littleEndian, style: "llvm" });
+        // LLVM 14 does not know atomic operations of 32 bits, but for those that give nothing back.
+        const unknown = (text: string) => /^w\d+ = (atomic_|xchg32|cmpxchg32)/.test(text);
         assert.equal(
-          listed.map((one) => one.text),
+          listed.map(({ text }, i) => (unknown(text) ? expected[i] : text)),
           expected,
           section,
         );

@@ -97,13 +97,11 @@ export function generateModule(
     })),
   ];
 
-  const programName =
-    programs.length === 0 ? "never" : programs.map((one) => JSON.stringify(one.name)).join(" | ");
   const parts = [
     `${MARK} ${file}\`: change the C source and write it anew, not this file.`,
     imports(source, specs, loaded),
     ...(types?.declarations ?? []),
-    `${docComment([`The programs of ${file}.`])}\nexport type ${name}Program = ${programName};`,
+    `${docComment([`The programs of ${file}.`])}\nexport type ${name}Program =${union(programs.map((one) => one.name))};`,
     specClass(name, loadedName, file, specs),
     loadedClass(loadedName, file, loaded),
     objectBytes(source),
@@ -115,6 +113,14 @@ export function generateModule(
     variables: variables.map(({ name, type }) => ({ name, type })),
     programs: programs.map((program) => program.name),
   };
+}
+
+/** A union of string literals, on one line or on one each. */
+function union(names: readonly string[]): string {
+  const literals = names.map((name) => JSON.stringify(name));
+  const line = literals.join(" | ");
+  if (line.length > 80) return literals.map((literal) => `\n  | ${literal}`).join("");
+  return ` ${line || "never"}`;
 }
 
 /** A property of one of the groups of a class. */
