@@ -6,7 +6,7 @@ import { BpfCommand, bpf, type Fd, possibleCpus, Struct } from "@weir/syscall";
 export interface MapView {
   /** In the kernel; a data section by its suffix, since libbpf puts the file's name before it. */
   readonly name: string;
-  readonly facts: Readonly<Record<string, number | bigint | boolean>>;
+  readonly facts: Readonly<Record<string, number | string | boolean>>;
   /** The elements of a small array, as hexadecimal digits. */
   readonly contents: readonly string[];
 }
@@ -45,7 +45,7 @@ export function viewMap(fd: Fd): MapView {
       keyHasBtf: u32(68) !== 0,
       valueHasBtf: u32(72) !== 0,
       kernelValueType: u32(44),
-      mapExtra: info.getBigUint64(80, little),
+      mapExtra: String(info.getBigUint64(80, little)),
       frozen: fdinfo(fd).get("frozen") === "1",
     },
     contents: contents(fd, { type, valueSize, maxEntries }),

@@ -17,11 +17,15 @@ export function viewAll(programs: readonly Fd[], maps: readonly Fd[]): Loaded {
   const names = new Map(views.map(({ id, view }) => [id, view.name]));
   // Long names are cut, so several may be the same.
   const order = (view: ProgramView | MapView) =>
-    `${view.name} ${JSON.stringify("maps" in view && view.instructions.map(({ text }) => text))}`;
-  const byName = (a: ProgramView | MapView, b: ProgramView | MapView) => (order(a) < order(b) ? -1 : 1);
+    JSON.stringify([
+      view.name,
+      view.facts,
+      "instructions" in view && view.instructions.map(({ text }) => text),
+    ]);
+  const byOrder = (a: ProgramView | MapView, b: ProgramView | MapView) => (order(a) < order(b) ? -1 : 1);
   return {
-    programs: programs.map((fd) => viewProgram(fd, names)).sort(byName),
-    maps: views.map(({ view }) => view).sort(byName),
+    programs: programs.map((fd) => viewProgram(fd, names)).sort(byOrder),
+    maps: views.map(({ view }) => view).sort(byOrder),
   };
 }
 

@@ -34,6 +34,7 @@ const expectations: readonly Expectation[] = [
     packages: objectPackages.hid,
     loadable: (title) => !wantsFmodRet(title) && kernelTypes.includes("bpf_struct_ops_hid_bpf_ops"),
   },
+  { packages: objectPackages.tools, loadable: () => undefined },
 ];
 
 for (const { packages, loadable } of expectations) {
