@@ -1,4 +1,4 @@
-import { BpfCommand, type Fd, possibleCpus, tryBpf } from "@weir/syscall";
+import { BpfCommand, errno, type Fd, possibleCpus, tryBpf } from "@weir/syscall";
 import type { BtfValue, Codec } from "../btf/codec.js";
 import { descriptor } from "../kernel/attributes.js";
 import { bpfError } from "../kernel/call.js";
@@ -278,7 +278,10 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
   /** Forbids further writes from user space for ever (Linux 5.2). Throws SystemError. */
   freeze(): void {
     const result = tryBpf(BpfCommand.MAP_FREEZE, descriptor.build({ fd: this.fd.number }));
-    if (result < 0) throw bpfError(BpfCommand.MAP_FREEZE, -result, `freeze map "${this.name}"`, ["CAP_BPF"]);
+    if (result >= 0) return;
+    const hint =
+      result === -errno.EBUSY! ? "It is frozen already, or mapped somewhere to be written." : undefined;
+    throw bpfError(BpfCommand.MAP_FREEZE, -result, `freeze map "${this.name}"`, ["CAP_BPF"], hint);
   }
 
   /** Pins it in a BPF filesystem, so that it outlives this process. Throws SystemError. */

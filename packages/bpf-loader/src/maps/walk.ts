@@ -12,9 +12,11 @@ import type { MapElements } from "./elements.js";
  * @param deleting whether each key is deleted before the next is asked for; then there is always a first key
  */
 export function* walkKeys(map: MapElements, deleting: boolean): Generator<Uint8Array, void, undefined> {
-  if (map.shape.indexed) return yield* indexes(map);
-  const current = new Uint8Array(map.shape.keySize);
-  const next = new Uint8Array(map.shape.keySize);
+  const { keySize, type, indexed } = map.shape;
+  if (indexed) return yield* indexes(map);
+  if (keySize === 0) throw new TypeError(`maps of type ${type ?? "unknown"} have no keys`);
+  const current = new Uint8Array(keySize);
+  const next = new Uint8Array(keySize);
   const attr = mapElement.build({ mapFd: map.fd.number, value: next });
   const bound = new Bound(map);
   let more = advance(map, attr);
