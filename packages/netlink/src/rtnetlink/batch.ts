@@ -42,8 +42,10 @@ export class Batch {
   readonly links = {
     add: <const K extends string>(request: LinkRequest<K>): void => this.#add(addLink(request, this.#hold)),
     /** A link named by its name cannot get another name here: name it by its index then. */
-    set: (reference: LinkReference, changes: LinkChanges): void =>
-      this.#add(setLink(reference, changes, this.#hold)),
+    set: <const K extends string, const P extends string>(
+      reference: LinkReference,
+      changes: LinkChanges<K, P>,
+    ): void => this.#add(setLink(reference, changes, this.#hold)),
     remove: (reference: LinkReference): void => this.#add(removeLink(reference)),
   };
 

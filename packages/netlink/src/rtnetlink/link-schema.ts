@@ -13,6 +13,7 @@ import {
   type Decoded,
   type Encodable,
   lazy,
+  once,
   orUnknown,
   s32,
   u8,
@@ -25,7 +26,15 @@ import { enumeration, flags } from "../schema/names.js";
 import { padding, type StructValue, struct } from "../schema/struct.js";
 import { subMessage } from "../schema/sub-message.js";
 import { string, stringUpTo } from "../schema/text.js";
-import { bridgeData, ipvlanData, macvlanData } from "./link-kinds.js";
+import { bondData, bondPortData } from "./kinds/bond.js";
+import { bridgeData, bridgePortData } from "./kinds/bridge.js";
+import { geneveData } from "./kinds/geneve.js";
+import { ipvlanData, macvlanData } from "./kinds/macvlan.js";
+import { hsrData, tunData, vrfData, vrfPortData } from "./kinds/other.js";
+import { bareudpData, greData, ip6TunnelData, ipTunnelData, vtiData, xfrmData } from "./kinds/tunnel.js";
+import { vlanData } from "./kinds/vlan.js";
+import { vxlanData } from "./kinds/vxlan.js";
+import { vfList } from "./vf-schema.js";
 
 /** A device's flags: include/uapi/linux/if.h, enum net_device_flags. */
 export const linkFlags = flags(u32, {
@@ -110,20 +119,70 @@ export const linkMap = struct("rtnl_link_ifmap", {
   port: u8,
 });
 
+// Annotated, since a peer is a link and a link may be a veth: the inference would go in circles.
+const peerLink = lazy((): Codec<unknown, unknown> => linkMessage as Codec<unknown, unknown>);
+
 /** veth: include/uapi/linux/veth.h. The kernel takes the peer when the pair is made, and never tells it. */
-export const vethData = attributes({
-  // Annotated, since a peer is a link and a link may be a veth: the inference would go in circles.
-  peer: [1, "VETH_INFO_PEER", lazy((): Codec<unknown, unknown> => linkMessage as Codec<unknown, unknown>)],
+export const vethData = attributes({ peer: [1, "VETH_INFO_PEER", peerLink] });
+
+/** netkit: include/uapi/linux/if_link.h, enum IFLA_NETKIT_*. */
+export const netkitData = once(() => {
+  const policy = enumeration(u32, { pass: 0, drop: 2 });
+  const scrub = enumeration(u32, { none: 0, default: 1 });
+  return attributes({
+    peer: [1, "IFLA_NETKIT_PEER_INFO", peerLink],
+    primary: [2, "IFLA_NETKIT_PRIMARY", bool8],
+    policy: [3, "IFLA_NETKIT_POLICY", policy],
+    peerPolicy: [4, "IFLA_NETKIT_PEER_POLICY", policy],
+    mode: [5, "IFLA_NETKIT_MODE", enumeration(u32, { l2: 0, l3: 1 })],
+    scrub: [6, "IFLA_NETKIT_SCRUB", scrub],
+    peerScrub: [7, "IFLA_NETKIT_PEER_SCRUB", scrub],
+    headroom: [8, "IFLA_NETKIT_HEADROOM", u16],
+    tailroom: [9, "IFLA_NETKIT_TAILROOM", u16],
+    pairing: [10, "IFLA_NETKIT_PAIRING", enumeration(u32, { pair: 0, single: 1 })],
+  });
 });
+
+const ipTunnel = lazy(ipTunnelData);
+const ip6Tunnel = lazy(ip6TunnelData);
+const gre = lazy(greData);
 
 /** What is particular to each kind of device, by IFLA_INFO_KIND. Other kinds are read and written as bytes. */
 export const linkKinds = {
-  bridge: bridgeData,
-  ipvlan: ipvlanData,
-  ipvtap: ipvlanData,
-  macvlan: macvlanData,
-  macvtap: macvlanData,
+  bareudp: lazy(bareudpData),
+  bond: lazy(bondData),
+  bridge: lazy(bridgeData),
+  erspan: gre,
+  geneve: lazy(geneveData),
+  gre,
+  gretap: gre,
+  hsr: lazy(hsrData),
+  ip6erspan: gre,
+  ip6gre: gre,
+  ip6gretap: gre,
+  ip6tnl: ip6Tunnel,
+  ipip: ipTunnel,
+  ipvlan: lazy(ipvlanData),
+  ipvtap: lazy(ipvlanData),
+  macvlan: lazy(macvlanData),
+  macvtap: lazy(macvlanData),
+  netkit: lazy(netkitData),
+  sit: ipTunnel,
+  tun: lazy(tunData),
   veth: vethData,
+  vlan: lazy(vlanData),
+  vrf: lazy(vrfData),
+  vti: lazy(vtiData),
+  vti6: lazy(vtiData),
+  vxlan: lazy(vxlanData),
+  xfrm: lazy(xfrmData),
+} as const;
+
+/** What is particular to the port of a device, by the device's kind (IFLA_INFO_SLAVE_KIND). */
+export const portKinds = {
+  bond: lazy(bondPortData),
+  bridge: lazy(bridgePortData),
+  vrf: lazy(vrfPortData),
 } as const;
 
 /** Of which kind a device is, and what is particular to that kind: enum IFLA_INFO_*. */
@@ -132,8 +191,26 @@ export const linkInfo = attributes({
   data: [2, "IFLA_INFO_DATA", subMessage("kind", linkKinds)],
   xstats: [3, "IFLA_INFO_XSTATS", binary],
   portKind: [4, "IFLA_INFO_SLAVE_KIND", string],
-  portData: [5, "IFLA_INFO_SLAVE_DATA", binary],
+  portData: [5, "IFLA_INFO_SLAVE_DATA", subMessage("portKind", portKinds)],
 });
+
+/** XDP programs: enum IFLA_XDP_*. */
+export const xdpAttributes = once(() =>
+  attributes({
+    fd: [1, "IFLA_XDP_FD", s32],
+    attached: [2, "IFLA_XDP_ATTACHED", enumeration(u8, { none: 0, drv: 1, skb: 2, hw: 3, multi: 4 })],
+    flags: [
+      3,
+      "IFLA_XDP_FLAGS",
+      flags(u32, { updateIfNoExist: 1, skbMode: 2, drvMode: 4, hwMode: 8, replace: 16 }),
+    ],
+    programId: [4, "IFLA_XDP_PROG_ID", u32],
+    drvProgramId: [5, "IFLA_XDP_DRV_PROG_ID", u32],
+    skbProgramId: [6, "IFLA_XDP_SKB_PROG_ID", u32],
+    hwProgramId: [7, "IFLA_XDP_HW_PROG_ID", u32],
+    expectedFd: [8, "IFLA_XDP_EXPECTED_FD", s32],
+  }),
+);
 
 /** How a device makes its IPv6 link-local address: enum in6_addr_gen_mode. */
 export const addrGenMode = enumeration(u8, { eui64: 0, none: 1, stablePrivacy: 2, random: 3 });
@@ -178,7 +255,7 @@ export const linkAttributes = attributes({
   netnsPid: [19, "IFLA_NET_NS_PID", u32],
   alias: [20, "IFLA_IFALIAS", string],
   numVfs: [21, "IFLA_NUM_VF", u32],
-  vfInfoList: [22, "IFLA_VFINFO_LIST", binary],
+  vfs: [22, "IFLA_VFINFO_LIST", lazy(vfList)],
   stats64: [23, "IFLA_STATS64", linkStats64],
   // In messages of the family AF_BRIDGE the same number holds other attributes.
   afSpec: [26, "IFLA_AF_SPEC", orUnknown(afSpec)],
@@ -197,7 +274,7 @@ export const linkAttributes = attributes({
   protoDown: [39, "IFLA_PROTO_DOWN", bool8],
   gsoMaxSegments: [40, "IFLA_GSO_MAX_SEGS", u32],
   gsoMaxSize: [41, "IFLA_GSO_MAX_SIZE", u32],
-  xdp: [43, "IFLA_XDP", binary],
+  xdp: [43, "IFLA_XDP", lazy(xdpAttributes)],
   event: [44, "IFLA_EVENT", u32],
   newNetnsId: [45, "IFLA_NEW_NETNSID", s32],
   targetNetnsId: [46, "IFLA_TARGET_NETNSID", s32],
@@ -245,3 +322,9 @@ export type LinkKind = keyof typeof linkKinds;
 export type LinkDataOf<K extends LinkKind> = Decoded<(typeof linkKinds)[K]>;
 /** What is particular to a kind, to encode. */
 export type LinkDataInputOf<K extends LinkKind> = Encodable<(typeof linkKinds)[K]>;
+/** The kinds of device whose ports have typed data. */
+export type PortKind = keyof typeof portKinds;
+/** What is particular to a port, as decoded. */
+export type PortDataOf<K extends PortKind> = Decoded<(typeof portKinds)[K]>;
+/** What is particular to a port, to encode. */
+export type PortDataInputOf<K extends PortKind> = Encodable<(typeof portKinds)[K]>;

@@ -13,8 +13,13 @@ import {
   linkFlags,
   linkMessage,
   type operState,
+  type PortDataInputOf,
+  type PortDataOf,
+  type PortKind,
+  type xdpAttributes,
 } from "./link-schema.js";
 import { type Hold, requestOf } from "./messages.js";
+import { type Vf, vfsOf } from "./vf.js";
 
 /** A device by its index or its name. */
 export type LinkReference = number | string;
@@ -29,6 +34,8 @@ export interface Link<K extends string = string> {
   readonly data: (K extends LinkKind ? LinkDataOf<K> : LinkDataOf<LinkKind> | Uint8Array) | undefined;
   /** The kind of the master that the device is a port of, such as "bridge". */
   readonly portKind: string | undefined;
+  /** What the master's kind keeps about its port; bytes where that kind is not known here. See {@link isPortKind}. */
+  readonly portData: PortDataOf<PortKind> | Uint8Array | undefined;
   readonly flags: Decoded<typeof linkFlags>;
   /** Whether the device is switched on (IFF_UP); whether it works, {@link operState} says. */
   readonly up: boolean;
@@ -60,6 +67,12 @@ export interface Link<K extends string = string> {
   readonly carrier: boolean | undefined;
   readonly addrGenMode: Decoded<typeof addrGenMode> | undefined;
   readonly stats: LinkStats | undefined;
+  /** The XDP programs that the device runs. */
+  readonly xdp: Decoded<ReturnType<typeof xdpAttributes>> | undefined;
+  /** How many virtual functions an SR-IOV device has; only where `vfs` was asked for. */
+  readonly numVfs: number | undefined;
+  /** The virtual functions; only where they were asked for. */
+  readonly vfs: readonly Vf[];
   /** Everything that the kernel said, unknown attributes included. */
   readonly attributes: LinkAttributes;
 }
@@ -68,6 +81,17 @@ export interface Link<K extends string = string> {
 export function isLinkKind<K extends LinkKind>(link: Link, kind: K): link is Link<K> {
   return link.kind === kind && !(link.data instanceof Uint8Array);
 }
+
+/** Whether a link is a port of a master of that kind: its `portData` is typed then. */
+export function isPortKind<K extends PortKind>(
+  link: Link,
+  kind: K,
+): link is Link & { readonly portKind: K; readonly portData: PortDataOf<K> | undefined } {
+  return link.portKind === kind && !(link.portData instanceof Uint8Array);
+}
+
+/** A network namespace: its path, or an open one, or a process that is in it. */
+export type NetnsReference = string | number | NetworkNamespace | Fd;
 
 /** What can be set on a device, when it is made and later. */
 export interface LinkSettings {
@@ -86,13 +110,20 @@ export interface LinkSettings {
   readonly gsoMaxSize?: number | undefined;
   readonly gsoMaxSegments?: number | undefined;
   readonly group?: number | undefined;
+  readonly groMaxSize?: number | undefined;
+  readonly gsoIpv4MaxSize?: number | undefined;
+  readonly groIpv4MaxSize?: number | undefined;
   readonly promiscuous?: boolean | undefined;
+  readonly allMulticast?: boolean | undefined;
+  readonly multicast?: boolean | undefined;
   readonly arp?: boolean | undefined;
-  /** The namespace where the device is to be: made there, or moved there. A path, or an open namespace or fd. */
-  readonly netns?: string | NetworkNamespace | Fd | undefined;
+  /** Keep the device down whatever `up` says. */
+  readonly protoDown?: boolean | undefined;
+  /** The namespace where the device is to be: made there, or moved there. A path, a process id, or an open one. */
+  readonly netns?: NetnsReference | undefined;
 }
 
-/** The other end of a veth pair. It cannot be made up: the kernel connects the two only afterwards. */
+/** The other end of a veth or netkit pair. It cannot be made up: the kernel connects the two only afterwards. */
 export interface VethPeer extends Omit<LinkSettings, "up" | "master"> {
   readonly index?: number | undefined;
   readonly numTxQueues?: number | undefined;
@@ -102,9 +133,11 @@ export interface VethPeer extends Omit<LinkSettings, "up" | "master"> {
 /** What is particular to a kind when a device is made. */
 export type LinkRequestData<K extends string> = K extends "veth"
   ? { readonly peer?: VethPeer | undefined }
-  : K extends LinkKind
-    ? LinkDataInputOf<K>
-    : Uint8Array;
+  : K extends "netkit"
+    ? Omit<LinkDataInputOf<"netkit">, "peer"> & { readonly peer?: VethPeer | undefined }
+    : K extends LinkKind
+      ? LinkDataInputOf<K>
+      : Uint8Array;
 
 /** A device to be made. */
 export interface LinkRequest<K extends string = string> extends LinkSettings {
@@ -121,7 +154,17 @@ export interface LinkRequest<K extends string = string> extends LinkSettings {
 }
 
 /** What to change on a device. */
-export interface LinkChanges extends LinkSettings {
+export interface LinkChanges<K extends string = string, P extends string = string> extends LinkSettings {
+  /** The device's own kind, as the kernel wants it beside `data`. */
+  readonly kind?: K | undefined;
+  /** What to change of what is particular to the kind. */
+  readonly data?: (K extends LinkKind ? LinkRequestData<K> : Uint8Array) | undefined;
+  /** The kind of the device's master, as the kernel wants it beside `portData`. */
+  readonly portKind?: P | undefined;
+  /** What to change of what the master keeps about its port. */
+  readonly portData?: (P extends PortKind ? PortDataInputOf<P> : Uint8Array) | undefined;
+  /** An XDP program to attach; the descriptor -1 detaches. */
+  readonly xdp?: { readonly fd: number; readonly mode?: "skb" | "drv" | "hw" | undefined } | undefined;
   /** At most 255 bytes; "" removes it. */
   readonly alias?: string | undefined;
   /** How the device makes its IPv6 link-local address; set it before the device goes up. */
@@ -138,6 +181,7 @@ export function linkOf(wire: Decoded<typeof linkMessage>): Link {
     kind: info?.kind,
     data: info?.data as Link["data"],
     portKind: info?.portKind,
+    portData: info?.portData,
     flags: header.flags,
     up: header.flags[0] === "up",
     operState: attributes.operState,
@@ -160,6 +204,9 @@ export function linkOf(wire: Decoded<typeof linkMessage>): Link {
     carrier: attributes.carrier,
     addrGenMode: attributes.afSpec?.inet6?.addrGenMode,
     stats: attributes.stats64,
+    xdp: attributes.xdp,
+    numVfs: attributes.numVfs,
+    vfs: attributes.vfs === undefined ? [] : vfsOf(attributes.vfs),
     attributes,
   };
 }
@@ -201,8 +248,12 @@ export function addLink<K extends string>(request: LinkRequest<K>, hold: Hold): 
 }
 
 /** RTM_NEWLINK that changes a device which is there. */
-export function setLink(reference: LinkReference, changes: LinkChanges, hold: Hold): NetlinkRequest {
-  const { addrGenMode, ...settings } = changes;
+export function setLink<K extends string, P extends string>(
+  reference: LinkReference,
+  changes: LinkChanges<K, P>,
+  hold: Hold,
+): NetlinkRequest {
+  const { addrGenMode, kind, data, portKind, portData, xdp, ...settings } = changes;
   const { header, attributes } = settingsOnWire(settings, hold);
   const selector = linkSelector(reference);
   return requestOf("RTM_NEWLINK", `change ${linkText(reference)}`, linkMessage, {
@@ -210,9 +261,40 @@ export function setLink(reference: LinkReference, changes: LinkChanges, hold: Ho
     attributes: {
       ...selector.attributes,
       ...attributes,
+      linkinfo:
+        kind === undefined && portKind === undefined
+          ? undefined
+          : {
+              kind,
+              data: kind === undefined ? undefined : dataOnWire(kind, data, hold),
+              portKind,
+              portData: portData as PortDataInputOf<PortKind> | undefined,
+            },
+      xdp: xdp && { fd: xdp.fd, flags: xdp.mode === undefined ? undefined : [`${xdp.mode}Mode` as const] },
       ...(addrGenMode === undefined ? {} : { afSpec: { inet6: { addrGenMode } } }),
     },
   });
+}
+
+/** RTM_NEWLINKPROP, RTM_DELLINKPROP. */
+export function altNames(
+  operation: "RTM_NEWLINKPROP" | "RTM_DELLINKPROP",
+  reference: LinkReference,
+  names: readonly string[],
+): NetlinkRequest {
+  const verb = operation === "RTM_NEWLINKPROP" ? "give other names to" : "take other names from";
+  const { header, attributes } = linkSelector(reference);
+  return requestOf(
+    operation,
+    `${verb} ${linkText(reference)}`,
+    linkMessage,
+    // linkprop: net/core/rtnetlink.c wants NLM_F_APPEND where names are added.
+    { header, attributes: { ...attributes, properties: { altNames: names } } },
+    {
+      flags:
+        operation === "RTM_NEWLINKPROP" ? MessageFlags.CREATE | MessageFlags.EXCL | MessageFlags.APPEND : 0,
+    },
+  );
 }
 
 /** RTM_DELLINK. */
@@ -221,12 +303,14 @@ export function removeLink(reference: LinkReference): NetlinkRequest {
 }
 
 function settingsOnWire(settings: LinkSettings, hold: Hold) {
-  const { up, promiscuous, arp, netns, ...rest } = settings;
+  const { up, promiscuous, allMulticast, multicast, arp, netns, ...rest } = settings;
   let flags = 0;
   let change = 0;
   for (const [bit, on] of [
     [linkFlags.names.up, up],
     [linkFlags.names.promiscuous, promiscuous],
+    [linkFlags.names.allMulticast, allMulticast],
+    [linkFlags.names.multicast, multicast],
     [linkFlags.names.noArp, arp === undefined ? undefined : !arp],
   ] as const) {
     if (on === undefined) continue;
@@ -235,22 +319,28 @@ function settingsOnWire(settings: LinkSettings, hold: Hold) {
   }
   const attributes: LinkAttributesInput = {
     ...rest,
-    netnsFd: netns === undefined ? undefined : namespaceFd(netns, hold),
+    ...(netns === undefined ? {} : netnsOnWire(netns, hold)),
   };
   return { header: { flags, change }, attributes };
 }
 
-function namespaceFd(netns: string | NetworkNamespace | Fd, hold: Hold): number {
-  if (netns instanceof NetworkNamespace) return netns.fd.number;
-  if (typeof netns === "string") return hold.use(NetworkNamespace.open(netns)).fd.number;
-  return netns.number;
+/** A process id goes to the kernel as such, which looks it up in the sender's pid namespace. */
+function netnsOnWire(netns: NetnsReference, hold: Hold): { netnsPid: number } | { netnsFd: number } {
+  if (typeof netns === "number") return { netnsPid: netns };
+  if (netns instanceof NetworkNamespace) return { netnsFd: netns.fd.number };
+  if (typeof netns === "string") return { netnsFd: hold.use(NetworkNamespace.open(netns)).fd.number };
+  return { netnsFd: netns.number };
 }
 
 function dataOnWire(kind: string, data: unknown, hold: Hold) {
-  if (kind !== "veth" || data instanceof Uint8Array) return data as LinkDataInputOf<LinkKind> | undefined;
-  const { peer } = (data ?? {}) as LinkRequestData<"veth">;
-  if (peer === undefined) return undefined;
+  if ((kind !== "veth" && kind !== "netkit") || data instanceof Uint8Array)
+    return data as LinkDataInputOf<LinkKind> | undefined;
+  const { peer, ...own } = (data ?? {}) as LinkRequestData<"netkit">;
+  if (peer === undefined) return data === undefined ? undefined : own;
   const { index, numTxQueues, numRxQueues, ...settings } = peer;
   const { header, attributes } = settingsOnWire(settings, hold);
-  return { peer: { header: { ...header, index }, attributes: { ...attributes, numTxQueues, numRxQueues } } };
+  return {
+    ...own,
+    peer: { header: { ...header, index }, attributes: { ...attributes, numTxQueues, numRxQueues } },
+  };
 }

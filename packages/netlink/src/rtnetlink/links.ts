@@ -3,6 +3,7 @@ import { mapped } from "../schema/codec.js";
 import type { NetlinkSocket } from "../socket.js";
 import {
   addLink,
+  altNames,
   type Link,
   type LinkChanges,
   type LinkReference,
@@ -15,10 +16,12 @@ import {
 } from "./link.js";
 import { type LinkKind, linkMessage } from "./link-schema.js";
 import { Hold, RtmType, requestOf, unlessError } from "./messages.js";
+import { setVf, type VfChanges } from "./vf.js";
 
 const linkReply = mapped(linkMessage, linkOf, (link: never) => link);
 
-/** RTEXT_FILTER_SKIP_STATS of include/uapi/linux/rtnetlink.h. */
+/** RTEXT_FILTER_VF and RTEXT_FILTER_SKIP_STATS of include/uapi/linux/rtnetlink.h. */
+const VF = 1 << 0;
 const SKIP_STATS = 1 << 3;
 
 /** Which links {@link Links.dump} gives. */
@@ -26,9 +29,17 @@ export interface LinkFilter<K extends string = string> {
   readonly kind?: K | undefined;
   /** The index of the master whose ports are wanted. */
   readonly master?: number | undefined;
-  /** Leave out the counters that IPv6 keeps (in `attributes.afSpec`): messages are about 800 bytes shorter. */
+  /**
+   * Leave out the counters that IPv6 keeps (in `attributes.afSpec`), and those of virtual functions: messages are
+   * about 800 bytes shorter.
+   */
   readonly skipStats?: boolean | undefined;
+  /** Give the virtual functions of SR-IOV devices; default not. */
+  readonly vfs?: boolean | undefined;
 }
+
+/** What {@link Links.get} gives beside the usual. */
+export type LinkDetails = Pick<LinkFilter, "skipStats" | "vfs">;
 
 /** The network devices of a namespace. */
 export class Links {
@@ -39,30 +50,29 @@ export class Links {
   }
 
   /** The device with that index or name. @throws NetlinkError ENODEV where there is none */
-  get(reference: LinkReference): Link {
-    const request = requestOf(
-      "RTM_GETLINK",
-      `get ${linkText(reference)}`,
-      linkMessage,
-      linkSelector(reference),
-    );
+  get(reference: LinkReference, details: LinkDetails = {}): Link {
+    const { header, attributes } = linkSelector(reference);
+    const request = requestOf("RTM_GETLINK", `get ${linkText(reference)}`, linkMessage, {
+      header,
+      attributes: { ...attributes, extMask: extMask(details) },
+    });
     return this.#socket.get(request, linkReply);
   }
 
   /** The device with that index or name, or undefined. */
-  find(reference: LinkReference): Link | undefined {
-    return unlessError(["ENODEV"], () => this.get(reference));
+  find(reference: LinkReference, details: LinkDetails = {}): Link | undefined {
+    return unlessError(["ENODEV"], () => this.get(reference, details));
   }
 
   /** All devices, or those that the filter names. */
   dump<K extends LinkKind>(filter: LinkFilter<K> & { readonly kind: K }): Iterable<Link<K>>;
   dump(filter?: LinkFilter): Iterable<Link>;
   *dump(filter: LinkFilter = {}): Iterable<Link> {
-    const { kind, master, skipStats } = filter;
+    const { kind, master } = filter;
     const request = requestOf("RTM_GETLINK", "read the links", linkMessage, {
       attributes: {
         master,
-        extMask: skipStats ? SKIP_STATS : undefined,
+        extMask: extMask(filter),
         linkinfo: kind === undefined ? undefined : { kind },
       },
     });
@@ -83,8 +93,15 @@ export class Links {
     this.#socket.acknowledge(addLink(request, hold));
   }
 
-  /** Changes a device, all at once or (on an error) in part. @throws NetlinkError ENODEV where there is none */
-  set(reference: LinkReference, changes: LinkChanges): void {
+  /**
+   * Changes a device, all at once or (on an error) in part. What is particular to its kind, or to it as a port, goes
+   * with the kind's name: `set("br0", { kind: "bridge", data: { vlanFiltering: true } })`.
+   * @throws NetlinkError ENODEV where there is none
+   */
+  set<const K extends string, const P extends string>(
+    reference: LinkReference,
+    changes: LinkChanges<K, P>,
+  ): void {
     // A message has room for one name: the new one. The device must then be named by its index.
     const target =
       typeof reference === "string" && changes.name !== undefined ? this.get(reference).index : reference;
@@ -92,10 +109,29 @@ export class Links {
     this.#socket.acknowledge(setLink(target, changes, hold));
   }
 
+  /** Gives a device further names, of up to 127 bytes. @throws NetlinkError EEXIST where a name is taken */
+  addAltNames(reference: LinkReference, names: readonly string[]): void {
+    this.#socket.acknowledge(altNames("RTM_NEWLINKPROP", reference, names));
+  }
+
+  /** Takes further names from a device. @throws NetlinkError ENOENT where it has no such name */
+  removeAltNames(reference: LinkReference, names: readonly string[]): void {
+    this.#socket.acknowledge(altNames("RTM_DELLINKPROP", reference, names));
+  }
+
+  /** Changes a virtual function of an SR-IOV device. @throws NetlinkError EINVAL where there is none of that number */
+  setVf(reference: LinkReference, vf: number, changes: VfChanges): void {
+    this.#socket.acknowledge(setVf(linkSelector(reference), reference, vf, changes));
+  }
+
   /** Removes a device, and with a veth its peer. @throws NetlinkError ENODEV where there is none */
   remove(reference: LinkReference): void {
     this.#socket.acknowledge(removeLink(reference));
   }
+}
+
+function extMask({ vfs, skipStats }: LinkDetails): number | undefined {
+  return (vfs ? VF : 0) | (skipStats ? SKIP_STATS : 0) || undefined;
 }
 
 function isLink(_input: Input, message: { readonly type: number }): boolean {

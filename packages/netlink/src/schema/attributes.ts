@@ -125,6 +125,7 @@ export class AttributeSet<const D extends Declarations>
       const entry = this.#lookUp().byName.get(name);
       if (!entry) throw new NetlinkEncodeError(`there is no attribute "${name}"`);
       const quirk = odd && Object.hasOwn(odd, name) && odd[name]?.value === one ? odd[name] : undefined;
+      if (!quirk && entry.codec.omits?.(one)) continue;
       const type = quirk?.type ?? entry.id | entry.typeFlags;
       try {
         for (const element of entry.codec.repeats ? (one as unknown[]) : [one]) {

@@ -35,6 +35,8 @@ export interface Codec<Out, In = Out> {
   ): string[] | undefined;
   /** Whether encoding the decoded value gives these bytes again. Absent: always. */
   exact?(input: Input, start: number, end: number): boolean;
+  /** Whether encoding a value means to leave the attribute out. Absent: never. */
+  omits?(value: unknown): boolean;
   /** Set where the codec looks at its scope or holds other attributes. */
   readonly nests?: boolean;
   /** Set where the attribute may occur several times, each occurrence an element of the value. */
@@ -182,10 +184,24 @@ export const bool32: Codec<boolean> = {
   encode: (output, value) => u32.encode(output, value ? 1 : 0, undefined),
 };
 
-/** An attribute without payload: its presence says true. */
-export const present: Codec<true> = {
+/** An attribute without payload: its presence says true. Encoding `false` leaves it out. */
+export const present: Codec<true, boolean> = {
   decode: (_input, start, end) => (start === end ? true : undefined),
   encode: () => {},
+  omits: (value) => value === false,
+};
+
+/** An attribute that is set by its presence, as {@link present}, but which the kernel reports as a byte. */
+export const presentOrByte: Codec<boolean, boolean> = {
+  decode: (input, start, end) =>
+    start === end
+      ? true
+      : end - start === 1 && (input.bytes[start] as number) <= 1
+        ? input.bytes[start] === 1
+        : undefined,
+  encode: () => {},
+  omits: (value) => value === false,
+  exact: (_input, start, end) => start === end,
 };
 
 /** Bytes as they are. Decoding copies, since receive buffers are used again. */
@@ -228,7 +244,19 @@ export function orUnknown<Out, In>(codec: Codec<Out, In>): Codec<Out, In> {
   };
 }
 
-/** A codec that is declared further down, or that contains itself. */
+/**
+ * Makes a value at its first use and keeps it: a process uses few of the many schemas that are declared.
+ * @returns a function that gives the value
+ */
+export function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** A codec that is declared further down, that contains itself, or that is seldom needed: see {@link once}. */
 export function lazy<Out, In>(get: () => Codec<Out, In>): Codec<Out, In> {
   return {
     nests: true,

@@ -65,44 +65,49 @@ export function bytes(size: number): Fixed<Uint8Array> {
   };
 }
 
+interface Layout {
+  readonly size: number;
+  readonly align: number;
+  readonly fields: readonly { name: string; offset: number; type: Fixed<unknown, never> }[];
+}
+
 /** A C struct: the fields in order, aligned and padded as C does on 64-bit Linux. */
 export class Struct<const F extends Fields> implements Fixed<StructValue<F>, StructInput<F>> {
   /** The struct's name in the kernel's headers. */
   readonly cName: string;
-  readonly size: number;
-  readonly align: number;
-  readonly #fields: readonly { name: string; offset: number; type: Fixed<unknown, never> }[];
+  readonly #declared: F;
+  #laidOut: Layout | undefined;
 
   constructor(cName: string, fields: F) {
     this.cName = cName;
-    let offset = 0;
-    let align = 1;
-    const placed: { name: string; offset: number; type: Fixed<unknown, never> }[] = [];
-    for (const [name, type] of Object.entries(fields)) {
-      if ("padding" in type) {
-        offset += type.padding;
-        continue;
-      }
-      offset = roundUp(offset, type.align);
-      placed.push({ name, offset, type });
-      offset += type.size;
-      align = Math.max(align, type.align);
-    }
-    this.#fields = placed;
-    this.align = align;
-    this.size = roundUp(offset, align);
+    this.#declared = fields;
+  }
+
+  get size(): number {
+    return this.#layout.size;
+  }
+
+  get align(): number {
+    return this.#layout.align;
+  }
+
+  /** Made at the first use: a process uses few of the many structs that are declared. */
+  get #layout(): Layout {
+    this.#laidOut ??= layOut(this.#declared);
+    return this.#laidOut;
   }
 
   /** The struct's bytes at `offset`, all of which must be there. */
   read(input: Input, offset: number): StructValue<F> {
     const value: Record<string, unknown> = {};
-    for (const field of this.#fields) value[field.name] = field.type.read(input, offset + field.offset);
+    for (const field of this.#layout.fields)
+      value[field.name] = field.type.read(input, offset + field.offset);
     return value as StructValue<F>;
   }
 
   write(output: Output, offset: number, value: StructInput<F>): void {
     const values = value as Readonly<Record<string, unknown>>;
-    for (const { name, offset: at, type } of this.#fields) {
+    for (const { name, offset: at, type } of this.#layout.fields) {
       if (values[name] === undefined) continue;
       try {
         type.write(output, offset + at, values[name] as never);
@@ -173,6 +178,23 @@ export function structThenArray<H extends object, HIn extends object, E, EIn, co
       for (const one of value[name] ?? []) element.write(output, output.reserve(element.size), one);
     },
   };
+}
+
+function layOut(fields: Fields): Layout {
+  let offset = 0;
+  let align = 1;
+  const placed: { name: string; offset: number; type: Fixed<unknown, never> }[] = [];
+  for (const [name, type] of Object.entries(fields)) {
+    if ("padding" in type) {
+      offset += type.padding;
+      continue;
+    }
+    offset = roundUp(offset, type.align);
+    placed.push({ name, offset, type });
+    offset += type.size;
+    align = Math.max(align, type.align);
+  }
+  return { size: roundUp(offset, align), align, fields: placed };
 }
 
 function roundUp(value: number, multiple: number): number {

@@ -1,4 +1,4 @@
-import { NetworkNamespace } from "@weir/syscall";
+import { kernelVersion, NetworkNamespace } from "@weir/syscall";
 import { test } from "uvu";
 import { Rtnetlink } from "../rtnetlink/rtnetlink.js";
 import { gact, mirred } from "../tc/action.js";
@@ -9,10 +9,28 @@ import { loadPassProgram } from "./bpf-program.js";
 const probes = {
   root: () => {},
   bridge: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "bridge" }),
+  bridge_vlan: (rt: Rtnetlink) =>
+    rt.links.add({ name: "probe", kind: "bridge", data: { vlanFiltering: true } }),
   dummy: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "dummy" }),
   ifb: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ifb" }),
   ipvlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ipvlan", link: veth(rt) }),
   macvlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "macvlan", link: veth(rt) }),
+  bond: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "bond" }),
+  geneve: (rt: Rtnetlink) =>
+    rt.links.add({ name: "probe", kind: "geneve", data: { id: 1, remote: "192.0.2.1" } }),
+  gre: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "gretap", data: { remote: "192.0.2.1" } }),
+  ip6gre: (rt: Rtnetlink) =>
+    rt.links.add({ name: "probe", kind: "ip6gretap", data: { remote: "2001:db8::1" } }),
+  ip6tnl: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ip6tnl", data: { remote: "2001:db8::1" } }),
+  ipip: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ipip", data: { remote: "192.0.2.1" } }),
+  netkit: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "netkit" }),
+  sit: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "sit", data: { remote: "192.0.2.1" } }),
+  vlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "vlan", link: veth(rt), data: { id: 7 } }),
+  vrf: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "vrf", data: { table: 7 } }),
+  vti: (rt: Rtnetlink) =>
+    rt.links.add({ name: "probe", kind: "vti", data: { remote: "192.0.2.1", inputKey: 1 } }),
+  vxlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "vxlan", data: { id: 7, port: 4789 } }),
+  wireguard: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "wireguard" }),
   veth,
   sch_clsact: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "clsact" }),
   sch_fq: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq" }),
@@ -36,6 +54,9 @@ const probes = {
   cls_u32: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: {} }),
 } as const;
 
+/** Features that are younger than the oldest kernel supported here, with the version that brought them. */
+const since: Partial<Record<Feature, readonly [major: number, minor: number]>> = { netkit: [6, 7] };
+
 /** What a test needs of the kernel: a kind of link, or the name of a module of traffic control. */
 export type Feature = keyof typeof probes;
 
@@ -54,12 +75,18 @@ function filter<K extends string>(rt: Rtnetlink, request: Pick<FilterRequest<K>,
  * in the kernel VM nothing may be lacking, so there they run, and fail.
  */
 export function needs(...features: Feature[]): (name: string, run: () => void | Promise<void>) => void {
-  const missing = process.env.WEIR_VM === "1" ? undefined : features.find((feature) => !has(feature));
+  const missing = features.find((feature) => (process.env.WEIR_VM === "1" ? tooNew(feature) : !has(feature)));
   if (missing === undefined) return test;
   return (name, run) => {
     console.log(`skipped, for want of ${missing}: ${name}`);
     test.skip(name, run);
   };
+}
+
+function tooNew(feature: Feature): boolean {
+  const [major, minor] = since[feature] ?? [0, 0];
+  const kernel = kernelVersion();
+  return kernel.major < major || (kernel.major === major && kernel.minor < minor);
 }
 
 function has(feature: Feature): boolean {
