@@ -101,6 +101,11 @@ export class Btf {
     return this.#strings.at(this.#layout.words[this.#at(id)]!);
   }
 
+  /** Whether there is any type of that kind. */
+  hasKind(kind: BtfType["kind"]): boolean {
+    return ((this.#layout.kinds >>> kindNumber(kind)) & 1) === 1 || (this.base?.hasKind(kind) ?? false);
+  }
+
   /** All types by id, those of the base first, void excepted. */
   *types(): IterableIterator<BtfType> {
     for (let id = 1; id <= this.typeCount; id++) yield this.type(id);
@@ -110,6 +115,7 @@ export class Btf {
   *typesOf<Kind extends BtfType["kind"]>(kind: Kind): IterableIterator<BtfTypeOf<Kind>> {
     const number = kindNumber(kind);
     if (this.base) yield* this.base.typesOf(kind);
+    if (((this.#layout.kinds >>> number) & 1) === 0) return;
     for (let id = this.firstId; id <= this.typeCount; id++) {
       if (this.#kind(id) === number) yield this.type(id) as BtfTypeOf<Kind>;
     }
@@ -192,6 +198,16 @@ export class Btf {
     const at = this.#at(id);
     const { words } = this.#layout;
     return words.subarray(at, at + wordsIn(words[at + 1]!));
+  }
+
+  /** The bytes of the string at an offset, with its NUL: a view. Throws {@link BtfError}. @internal */
+  stringBytes(offset: number): Uint8Array {
+    return this.#strings.bytesAt(offset);
+  }
+
+  /** The bytes of all strings, those of the base included. @internal */
+  get stringsLength(): number {
+    return this.#strings.length;
   }
 
   /** Where the record of a type of its own lies in `bytes`, for whoever rewrites it. Throws {@link BtfError}. */

@@ -1,8 +1,9 @@
 import { hostLittleEndian } from "../byte-order.js";
+import { assembleBtf, closure } from "./assemble.js";
 import type { Btf } from "./btf.js";
 import { encodeType, type NewBtfType } from "./encode.js";
 import { BtfError } from "./error.js";
-import { MAX_TYPES, referencesOf, swapWords } from "./layout.js";
+import { MAX_TYPES, referencesOf } from "./layout.js";
 
 const encoder = new TextEncoder();
 
@@ -71,28 +72,19 @@ export class BtfBuilder {
 
   /** The BTF. Throws {@link BtfError} if there are more types than BTF can have. */
   build(): Uint8Array {
-    const typesLength = this.#types.reduce((sum, words) => sum + words.length * 4, 0);
-    const bytes = new Uint8Array(24 + typesLength + this.#stringsLength);
-    const view = new DataView(bytes.buffer);
-    view.setUint16(0, 0xeb9f, this.#littleEndian);
-    view.setUint8(2, 1);
-    view.setUint32(4, 24, this.#littleEndian);
-    view.setUint32(12, typesLength, this.#littleEndian);
-    view.setUint32(16, typesLength, this.#littleEndian);
-    view.setUint32(20, this.#stringsLength, this.#littleEndian);
-    const all = new Uint32Array(bytes.buffer, 24, typesLength / 4);
+    const types = new Uint32Array(this.#types.reduce((sum, words) => sum + words.length, 0));
     let at = 0;
     for (const words of this.#types) {
-      all.set(words, at);
+      types.set(words, at);
       at += words.length;
     }
-    if (this.#littleEndian !== hostLittleEndian) swapWords(all);
-    at = 24 + typesLength;
+    const strings = new Uint8Array(this.#stringsLength);
+    at = 0;
     for (const text of this.#strings) {
-      bytes.set(text, at);
+      strings.set(text, at);
       at += text.length;
     }
-    return bytes;
+    return assembleBtf(types, strings, this.#littleEndian);
   }
 
   #push(words: Uint32Array): number {
@@ -100,38 +92,4 @@ export class BtfBuilder {
     this.#types.push(words);
     return this.#types.length;
   }
-}
-
-/** Some types, all that they refer to, and the tags of all these, in ascending order of their ids. */
-function closure(btf: Btf, ids: Iterable<number>): number[] {
-  const tags = tagsByTarget(btf);
-  const found = new Set<number>();
-  const stack: number[] = [];
-  const visit = (id: number) => {
-    if (id === 0 || found.has(id)) return;
-    found.add(id);
-    stack.push(id);
-  };
-  for (const id of ids) visit(id);
-  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-    const words = btf.words(id);
-    for (const at of referencesOf(words, 0).types) visit(words[at]!);
-    for (const tag of tags.get(id) ?? []) {
-      visit(tag);
-      // The kernel looks the struct up by its name (btf_find_graph_root, kernel/bpf/btf.c).
-      const contained = /^contains:([^:]*):/.exec(btf.name(tag))?.[1];
-      if (contained !== undefined) visit(btf.find(contained, "struct")?.id ?? 0);
-    }
-  }
-  return [...found].sort((a, b) => a - b);
-}
-
-function tagsByTarget(btf: Btf): Map<number, number[]> {
-  const tags = new Map<number, number[]>();
-  for (const { id, type } of btf.typesOf("decl_tag")) {
-    const known = tags.get(type);
-    if (known) known.push(id);
-    else tags.set(type, [id]);
-  }
-  return tags;
 }

@@ -16,15 +16,17 @@ export interface BtfSupport {
 
 /** Which of the parts in {@link BtfSupport} a blob uses. */
 export function usedParts(btf: Btf): { [Part in keyof BtfSupport]: boolean } {
-  const used = { float: false, declTag: false, typeTag: false, enum64: false };
+  const used = {
+    float: btf.hasKind("float"),
+    declTag: btf.hasKind("decl_tag"),
+    typeTag: btf.hasKind("type_tag"),
+    enum64: btf.hasKind("enum64"),
+  };
+  if (used.enum64 || !btf.hasKind("enum")) return used;
   const { words, offsets } = btf.parts;
   for (const at of offsets) {
     const info = words[at + 1]!;
-    const kind = kindOf(info);
-    if (kind === BtfKind.FLOAT) used.float = true;
-    if (kind === BtfKind.DECL_TAG) used.declTag = true;
-    if (kind === BtfKind.TYPE_TAG) used.typeTag = true;
-    if (kind === BtfKind.ENUM64 || (kind === BtfKind.ENUM && info >>> 31 === 1)) used.enum64 = true;
+    if (kindOf(info) === BtfKind.ENUM && info >>> 31 === 1) used.enum64 = true;
   }
   return used;
 }

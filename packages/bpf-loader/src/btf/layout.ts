@@ -14,6 +14,8 @@ export interface BtfLayout {
   readonly words: Uint32Array;
   /** The word at which each type begins; entry 0 is that of `firstId`. */
   readonly offsets: Uint32Array;
+  /** A bit for each kind that there is a type of. */
+  readonly kinds: number;
   /** The id of the first type: 1, or what follows the base's types. */
   readonly firstId: number;
   /** The string offset at which the strings of this blob begin: 0, or where the base's end. */
@@ -83,8 +85,8 @@ export function readLayout(bytes: Uint8Array, base?: BtfBaseEnd): BtfLayout {
   const firstId = (base?.typeCount ?? 0) + 1;
   const firstString = base?.stringsLength ?? 0;
   const stringsLength = firstString + stringsEnd - stringsStart;
-  const { offsets, highestType, highestName } = indexTypes(words, firstId);
-  const layout = { ...parts, words, offsets, firstId, firstString };
+  const { offsets, kinds, highestType, highestName } = indexTypes(words, firstId);
+  const layout = { ...parts, words, offsets, kinds, firstId, firstString };
   if (highestType >= firstId + offsets.length || highestName >= stringsLength) {
     throw badReference(words, offsets, firstId, stringsLength);
   }
@@ -155,6 +157,7 @@ function indexTypes(unsigned: Uint32Array, firstId: number) {
   let count = 0;
   let highestType = 0;
   let highestName = 0;
+  let kinds = 0;
   for (let at = 0; at < length; count++) {
     if (at + 3 > length) throw cutShort(firstId + count);
     const info = words[at + 1]!;
@@ -163,6 +166,7 @@ function indexTypes(unsigned: Uint32Array, firstId: number) {
     if (firstId + count > MAX_TYPES) throw new BtfError("BTF_LIMIT", `more than ${MAX_TYPES} types`);
     if (count >= offsets.length) offsets = enlarged(offsets);
     offsets[count] = at;
+    kinds |= 1 << kind;
     const row = kind * 5;
     const stride = table[row + 1]!;
     const each = at + 3 + table[row]!;
@@ -194,7 +198,7 @@ function indexTypes(unsigned: Uint32Array, firstId: number) {
     }
     at = end;
   }
-  return { offsets: offsets.slice(0, count), highestType, highestName };
+  return { offsets: offsets.slice(0, count), kinds, highestType, highestName };
 }
 
 function enlarged(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {

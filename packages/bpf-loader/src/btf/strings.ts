@@ -46,6 +46,18 @@ export class BtfStrings {
     return text.slice(end - length, end);
   }
 
+  /** The same as bytes, with its NUL: a view. */
+  bytesAt(offset: number): Uint8Array {
+    if (this.#base && offset < this.#first) return this.#base.bytesAt(offset);
+    if (!(offset >= 0 && offset < this.length))
+      throw new BtfError("BTF_RANGE", `there is no string at ${offset}`);
+    const start = this.#origin + offset;
+    const end = this.#bytes.indexOf(0, start);
+    if (end - start > MAX_NAME)
+      throw new BtfError("BTF_LIMIT", `the string at ${offset} is longer than ${MAX_NAME} bytes`);
+    return this.#bytes.subarray(start, end + 1);
+  }
+
   #wholeText(): string | null {
     if (this.#text === undefined) {
       const start = this.#origin + this.#first;

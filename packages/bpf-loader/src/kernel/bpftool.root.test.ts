@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BpfMap, BpfProgram } from "../index.js";
+import { BpfMap, BpfProgram, type Btf, formatDeclaration, formatType, kernelBtf } from "../index.js";
 import { type FixtureName, fixturePath, parseFixture } from "../testing/fixtures.js";
 import { needs, temporaryBpffs, testWith } from "../testing/kernel.js";
 
@@ -35,6 +35,7 @@ function compare(name: FixtureName): void {
   }
   for (const map of loaded.maps.filter((candidate) => !candidate.name.startsWith("."))) {
     using theirs = BpfMap.open(join(maps, map.name));
+    // The ids of types differ: libbpf loads all of the object's BTF, and we what is needed.
     const shape = ({
       type,
       keySize,
@@ -42,6 +43,7 @@ function compare(name: FixtureName): void {
       maxEntries,
       flags,
       mapExtra,
+      btfId,
       btfKeyTypeId,
       btfValueTypeId,
     }: BpfMap["info"]) => [
@@ -51,11 +53,14 @@ function compare(name: FixtureName): void {
       maxEntries,
       flags,
       mapExtra,
-      btfKeyTypeId,
-      btfValueTypeId,
+      btfId > 0 && [btfKeyTypeId, btfValueTypeId].map((id) => inC(kernelBtf.byId(btfId), id)),
     ];
     assert.equal(shape(map.info), shape(theirs.info), map.name);
   }
+}
+
+function inC(btf: Btf, id: number): string {
+  return `${formatDeclaration(btf, id)} ${formatType(btf, btf.resolve(id).id)}`;
 }
 
 /** Instructions with the immediates of 64-bit loads, which are addresses and ids, set to zero. */

@@ -1,18 +1,59 @@
 import { type BtfExt, type ExtRecords, firstAtOrAfter } from "../btf/ext.js";
+import type { BtfSlice } from "../btf/slice.js";
 import { INSTRUCTION_SIZE } from "../object/function.js";
 import type { LinkedProgram } from "../object/link.js";
 import type { InfoRecords } from "./program-load.js";
+
+/** The words of `struct bpf_func_info` and `struct bpf_line_info` after the instruction (include/uapi/linux/bpf.h). */
+const TYPE_ID = 4;
+const FILE_NAME = 4;
+const LINE = 8;
 
 /** The function and line records of a linked program. Either is left out where a function has none: the kernel wants all or nothing. */
 export function extInfo(
   program: LinkedProgram,
   ext: BtfExt,
+  slice: BtfSlice,
   littleEndian: boolean,
 ): { functions: InfoRecords | undefined; lines: InfoRecords | undefined } {
-  return {
-    functions: gather(program, ext.functions, littleEndian, true),
-    lines: gather(program, ext.lines, littleEndian, false),
+  const functions = gather(program, ext.functions, littleEndian, true);
+  const lines = gather(program, ext.lines, littleEndian, false);
+  if (slice.partial) {
+    rewrite(functions, TYPE_ID, littleEndian, (id) => slice.typeId(id));
+    rewrite(lines, FILE_NAME, littleEndian, (offset) => slice.string(offset));
+    rewrite(lines, LINE, littleEndian, (offset) => slice.string(offset));
+  }
+  return { functions, lines };
+}
+
+/** The types and the strings of an object's BTF that the records of a program refer to. */
+export function extReferences(
+  program: LinkedProgram,
+  ext: BtfExt,
+  littleEndian: boolean,
+  addType: (id: number) => void,
+  addString: (offset: number) => void,
+): void {
+  const keep = (add: (number: number) => void) => (number: number) => {
+    add(number);
+    return number;
   };
+  rewrite(gather(program, ext.functions, littleEndian, true), TYPE_ID, littleEndian, keep(addType));
+  const lines = gather(program, ext.lines, littleEndian, false);
+  rewrite(lines, FILE_NAME, littleEndian, keep(addString));
+  rewrite(lines, LINE, littleEndian, keep(addString));
+}
+
+function rewrite(
+  records: InfoRecords | undefined,
+  offset: number,
+  littleEndian: boolean,
+  change: (word: number) => number,
+): void {
+  if (!records) return;
+  const view = new DataView(records.data.buffer);
+  for (let at = offset; at < records.data.length; at += records.recordSize)
+    view.setUint32(at, change(view.getUint32(at, littleEndian)), littleEndian);
 }
 
 function gather(

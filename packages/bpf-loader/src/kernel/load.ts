@@ -22,6 +22,7 @@ import { KernelTypes } from "./kernel-types.js";
 import { LoadedObject } from "./loaded-object.js";
 import { LoadedSection, type VariablePlace } from "./loaded-variable.js";
 import { createFromSpec, withDefaults } from "./map-from-spec.js";
+import { neededBtf } from "./needed-btf.js";
 import { pinExists } from "./pin.js";
 import { BpfProgram } from "./program.js";
 import { type PreparedProgram, type Selection, select } from "./select.js";
@@ -310,22 +311,23 @@ class Loading implements Disposable {
 
   /** Loaded when something first needs it; the same for all maps and programs of the object. */
   #loadedBtf(): LoadedBtf | undefined {
-    if (!this.#btf && this.#object.btf) {
-      const hidden = this.#object.functions
-        .filter((function_) => function_.hidden)
-        .map((function_) => function_.name);
-      this.#btf = loadBtf(this.#object.btf, hidden);
-    }
+    if (this.#btf) return this.#btf;
+    const linked = this.#selection.programs.map((program) => program.linked);
+    const slice = neededBtf(this.#object, linked, this.#selection.maps);
+    const hidden = this.#object.functions
+      .filter((function_) => function_.hidden)
+      .map((function_) => function_.name);
+    this.#btf = slice && loadBtf(slice, hidden);
     return this.#btf;
   }
 
   // A kernel that refuses the BTF still loads the program: only names and source lines are lost.
   #programBtf(linked: LinkedProgram) {
-    if (!this.#object.btf || !this.#object.btfExt) return undefined;
-    const { functions, lines } = extInfo(linked, this.#object.btfExt, this.#object.littleEndian);
-    if (!functions) return undefined;
-    const fd = this.#loadedBtf()?.fd;
-    return fd && { fd, functions, lines };
+    const { btfExt, littleEndian } = this.#object;
+    const { fd, slice } = (btfExt && this.#loadedBtf()) ?? {};
+    if (!fd) return undefined;
+    const { functions, lines } = extInfo(linked, btfExt!, slice!, littleEndian);
+    return functions && { fd, functions, lines };
   }
 }
 

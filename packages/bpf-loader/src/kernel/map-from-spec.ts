@@ -48,7 +48,8 @@ export function createFromSpec(spec: MapSpec, context: MapContext): BpfMap {
   const types = withoutBtf.has(spec.type) ? undefined : spec.btfTypes;
   const needsBtf = types !== undefined && holdsSpinLock(types.btf, types.value);
   const loaded = types && loadBtf();
-  const btf = types && loaded?.fd ? { fd: loaded.fd, key: types.key, value: types.value } : undefined;
+  const idOf = (id: number) => loaded!.slice.typeId(id);
+  const btf = types && loaded?.fd && { fd: loaded.fd, key: idOf(types.key), value: idOf(types.value) };
   // Without BTF the kernel would not find the lock.
   if (needsBtf && loaded?.error) throw loaded.error;
   using template = spec.innerMap && createTemplate(spec.innerMap, context);

@@ -6,6 +6,7 @@ import { relocateCore } from "../core/relocate.js";
 import { CoreTarget } from "../core/target.js";
 import { BpfObject, BpfObjectError, Btf, BtfError, btfCodec } from "../index.js";
 import { extInfo } from "../kernel/ext-info.js";
+import { neededBtf } from "../kernel/needed-btf.js";
 import { fixture, fixtureNames } from "../testing/fixtures.js";
 import { link } from "./link.js";
 
@@ -27,7 +28,8 @@ function exercise(object: BpfObject): void {
       const linked = link(program.function, object.littleEndian);
       if (!object.btf || !object.btfExt) return;
       relocateCore(linked, object.btfExt, object.btf, object.littleEndian, new CoreTarget(() => object.btf!));
-      extInfo(linked, object.btfExt, object.littleEndian);
+      const slice = neededBtf(object, [linked], object.maps);
+      if (slice) extInfo(linked, object.btfExt, slice, object.littleEndian);
     });
   }
 }
