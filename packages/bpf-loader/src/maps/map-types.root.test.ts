@@ -2,6 +2,7 @@ import { openSync } from "node:fs";
 import { Fd, possibleCpus, Socket } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { wholeBtf } from "../btf/slice.js";
 import { BpfMap, btfCodec, type LoadedObject, MapFlag, NotSupportedError } from "../index.js";
 import { loadBtf } from "../kernel/btf-load.js";
 import { kernelBefore } from "../kernel/call.js";
@@ -136,7 +137,7 @@ test("what a socket stores is reached by its descriptor", () => {
 
 test("what a cgroup stores is reached by its descriptor", () => {
   const { btf } = parseFixture("structures");
-  using loaded = loadBtf(btf!, []).fd!;
+  using loaded = loadBtf(wholeBtf(btf!), []).fd!;
   const key = [...btf!.typesOf("int")].find((type) => type.name === "int")!.id;
   const value = btf!.ids("__u64")[0]!;
   const create = () =>
