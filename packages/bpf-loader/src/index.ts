@@ -22,10 +22,12 @@ export type { SystemConfig } from "./features/system.js";
 export { kernelBtf } from "./kernel/kernel-btf.js";
 export type { LoadOptions } from "./kernel/load.js";
 export { LoadedObject } from "./kernel/loaded-object.js";
+export type { LoadedVariable } from "./kernel/loaded-variable.js";
 export { BpfProgram } from "./kernel/program.js";
 export type { ProgramInfo } from "./kernel/program-info.js";
 export type { InfoRecords, ProgramLoadOptions } from "./kernel/program-load.js";
 export { decodeSkbContext, encodeSkbContext, type SkbContext } from "./kernel/skb-context.js";
+export type { LoadedStructOps } from "./kernel/struct-ops.js";
 export { TestRunFlag, type TestRunOptions, type TestRunResult } from "./kernel/test-run.js";
 export { VerifierError } from "./kernel/verifier-error.js";
 export type { Anchor, AnchorTarget } from "./link/anchor.js";
@@ -73,8 +75,9 @@ export {
 export { BpfObject } from "./object/bpf-object.js";
 export type { DataSection } from "./object/data-section.js";
 export { BpfObjectError, type BpfObjectErrorCode } from "./object/error.js";
+export type { ExternSpec, KconfigPlace } from "./object/externs.js";
 export type { BpfFunction, Reference } from "./object/function.js";
-export type { MapSpec } from "./object/map-spec.js";
+export type { MapSlot, MapSpec } from "./object/map-spec.js";
 export type { ProgramSpec } from "./object/program-spec.js";
 export { type VariableSpec, variableAt } from "./object/variable.js";
 export {

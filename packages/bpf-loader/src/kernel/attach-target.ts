@@ -48,5 +48,5 @@ export function findAttachTarget(spec: ProgramSpec, types: KernelTypes): AttachT
 }
 
 function problem(spec: ProgramSpec, what: string): BpfObjectError {
-  return new BpfObjectError("BPF_EXTERN", `program "${spec.name}" cannot be attached: ${what}`);
+  return new BpfObjectError("BPF_EXTERN", `program "${spec.name}" has nothing to attach to: ${what}`);
 }

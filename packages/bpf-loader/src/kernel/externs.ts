@@ -83,6 +83,13 @@ export class Externs {
     );
     if (calls && /BPF_CALL uses reserved fields/.test(log))
       return new NotSupportedError({ feature: "calls of kernel functions", since: "5.13" });
+    const symbol = /failed to find the address for kernel symbol '(.*)'/.exec(log)?.[1];
+    if (symbol !== undefined) {
+      return new NotSupportedError({
+        feature: `variable "${symbol}" among the symbols that it keeps`,
+        hint: "It must be built with CONFIG_KALLSYMS_ALL.",
+      });
+    }
     return undefined;
   }
 

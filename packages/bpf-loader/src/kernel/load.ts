@@ -26,7 +26,7 @@ import { neededBtf } from "./needed-btf.js";
 import { pinExists } from "./pin.js";
 import { BpfProgram } from "./program.js";
 import { type PreparedProgram, type Selection, select } from "./select.js";
-import { StructOpsTable } from "./struct-ops.js";
+import { LoadedStructOps, StructOpsTable } from "./struct-ops.js";
 
 /** How to load an object. */
 export interface LoadOptions {
@@ -172,13 +172,9 @@ class Loading implements Disposable {
     return new LoadedObject({
       programs: [...this.#programs.values()],
       maps: [...maps.values()],
-      structOps: this.#selection.structOps.map((spec) => ({
-        name: spec.name,
-        structName: spec.structName,
-        map: maps.get(spec.map)!,
-        value: this.#table(spec).value(this.#programs),
-        linked: spec.linked,
-      })),
+      structOps: this.#selection.structOps.map(
+        (spec) => new LoadedStructOps(spec, maps.get(spec.map)!, this.#table(spec).value(this.#programs)),
+      ),
       sections: new Map(sections),
       variables: () => [...object.variables, ...kernelOptions(object)],
     });
@@ -293,14 +289,16 @@ class Loading implements Disposable {
   #attachTarget(spec: ProgramSpec): (AttachTarget & { readonly index?: number }) | undefined {
     if (spec.type !== "struct_ops") return findAttachTarget(spec, this.#types);
     const users = this.#object.structOps.filter((table) => [...table.programs.values()].includes(spec));
-    const [first, ...others] = users.map((table) => this.#table(table).attachTarget(spec)!);
+    const [first, ...others] = users.flatMap((table) => this.#table(table).attachTargets(spec));
     if (!first) {
       throw new BpfObjectError(
         "BPF_FUNCTION",
         `program "${spec.name}" is for struct_ops, but no struct_ops variable points to it`,
       );
     }
-    if (others.some((other) => other.id !== first.id || other.index !== first.index)) {
+    if (
+      others.some((other) => other.id !== first.id || other.index !== first.index || other.fd !== first.fd)
+    ) {
       throw new BpfObjectError(
         "BPF_FUNCTION",
         `program "${spec.name}" serves several members of struct_ops; the kernel wants one program for each`,

@@ -2,6 +2,8 @@ import { type Fd, NotSupportedError } from "@weir/syscall";
 import { hostLittleEndian } from "../asm.js";
 import type { Btf } from "../btf/btf.js";
 import type { BtfMember, BtfType, BtfTypeOf } from "../btf/types.js";
+import type { BpfLink } from "../link/link.js";
+import { attachStructOps } from "../link/struct-ops.js";
 import type { BpfMap } from "../maps/map.js";
 import { MapFlag } from "../names/tables.js";
 import { BpfObjectError } from "../object/error.js";
@@ -11,20 +13,36 @@ import type { AttachTarget } from "./attach-target.js";
 import type { KernelTypes } from "./kernel-types.js";
 
 /** A struct_ops variable in the kernel: its map, and the value that makes the kernel use it. */
-export interface LoadedStructOps {
+export class LoadedStructOps {
   /** The variable's name. */
   readonly name: string;
   /** The kernel's struct: "tcp_congestion_ops". */
   readonly structName: string;
-  /** The map. Its one element, 0, is empty until `value` is written to it. */
+  /** The map. Its one element, 0, is empty until {@link attach} writes `value` to it. */
   readonly map: BpfMap;
-  /** The element for key 0: the kernel's `struct bpf_struct_ops_...` with the programs' descriptors filled in. */
+  /** The element: the kernel's `struct bpf_struct_ops_...` with the programs' descriptors filled in. */
   readonly value: Uint8Array;
-  /**
-   * Whether it is put to use by a link (section ".struct_ops.link", Linux 6.4), which also ends its use. Without one,
-   * writing the value is what puts it to use, and deleting the element ends it.
-   */
+  /** Whether a link puts it to use (section ".struct_ops.link", Linux 6.4), rather than the value itself. */
   readonly linked: boolean;
+
+  /** Made by {@link BpfObject.load}. */
+  constructor(spec: StructOpsSpec, map: BpfMap, value: Uint8Array) {
+    this.name = spec.name;
+    this.structName = spec.structName;
+    this.linked = spec.linked;
+    this.map = map;
+    this.value = value;
+  }
+
+  /**
+   * Puts it to use: from now on the kernel calls its programs, where somebody chooses them by name as a rule.
+   * @returns what ends its use: a link of the kernel, or without one the removal of the value
+   * @throws SystemError; NotSupportedError for a link before Linux 6.4
+   */
+  attach(): BpfLink {
+    const { name, value } = this;
+    return attachStructOps({ fd: this.map.fd, name, flags: this.linked ? MapFlag.LINK : 0, value });
+  }
 }
 
 /** A member of the struct that is a program: what the program attaches to, and where its descriptor goes. */
@@ -78,10 +96,11 @@ export class StructOpsTable {
     for (const member of spec.type.members) this.#place(member, wrapper.btf, struct, start);
   }
 
-  /** What one of its programs attaches to; undefined for a program that is not one of them. */
-  attachTarget(program: ProgramSpec): (AttachTarget & { readonly index: number }) | undefined {
-    const member = this.#members.find((one) => one.program === program);
-    return member && { id: this.#structTypeId, fd: this.module, index: member.index };
+  /** What one of its programs attaches to: once for each member that it is; nothing for a program that is none. */
+  attachTargets(program: ProgramSpec): (AttachTarget & { readonly index: number })[] {
+    return this.#members
+      .filter((member) => member.program === program)
+      .map(({ index }) => ({ id: this.#structTypeId, fd: this.module, index }));
   }
 
   /** The map's flags: the kernel wants to know where the value's type comes from. */

@@ -16,7 +16,13 @@ export type FixtureName =
   | "structures"
   | "core"
   | "core-loads"
-  | "core-missing";
+  | "core-missing"
+  | "contents"
+  | "externs"
+  | "legacy"
+  | "iproute2"
+  | "struct-ops"
+  | "targets";
 
 /** All of them. */
 export const fixtureNames: readonly FixtureName[] = [
@@ -34,6 +40,12 @@ export const fixtureNames: readonly FixtureName[] = [
   "core",
   "core-loads",
   "core-missing",
+  "contents",
+  "externs",
+  "legacy",
+  "iproute2",
+  "struct-ops",
+  "targets",
 ];
 
 /** Where an object lies. */

@@ -5,12 +5,17 @@ import { kernelVersion, mountBpffs, NetworkNamespace, unmount } from "@weir/sysc
 import type { Test } from "uvu";
 import { features } from "../features/probe.js";
 import { kernelBefore } from "../kernel/call.js";
+import { kernelBtf } from "../kernel/kernel-btf.js";
+import { KernelTypes } from "../kernel/kernel-types.js";
+import { parseFixture } from "./fixtures.js";
 
 /** A feature that a test needs: since when the kernel has it, and how to ask. */
 export interface Feature {
   readonly name: string;
   readonly since: readonly [major: number, minor: number];
   readonly has: () => boolean;
+  /** Whether this machine forbids it to everyone, whatever the version. */
+  readonly forbidden?: () => boolean;
 }
 
 /** Features that are younger than the oldest kernel that is tested. */
@@ -34,8 +39,74 @@ export const needs = {
     has: () => features.mapType("user_ringbuf") !== false,
   },
   arena: { name: "maps of type arena", since: [6, 9], has: () => features.mapType("arena") !== false },
+  moduleFunctions: {
+    name: "functions of modules for tc programs",
+    since: [6, 0],
+    has: () => hasKernelFunction("bpf_skb_ct_lookup"),
+  },
+  kernelFunctions: {
+    name: "functions of the kernel for programs of all types",
+    since: [6, 2],
+    has: () => hasKernelFunction("bpf_rcu_read_lock"),
+  },
+  structOpsLinks: {
+    name: "struct_ops links",
+    since: [6, 4],
+    has: () => kernelBtf.vmlinux().find("bpf_struct_ops_link", "struct") !== undefined,
+  },
+  trampolines: {
+    name: "BPF trampolines",
+    since: [5, 5],
+    has: () => !kernelBefore(5, 5),
+    forbidden: trampolinesForbidden,
+  },
+  moduleTrampolines: {
+    name: "BPF trampolines of modules",
+    since: [5, 11],
+    has: () => !kernelBefore(5, 11),
+    forbidden: trampolinesForbidden,
+  },
+  sleepableIterators: { name: "sleepable iterators", since: [6, 0], has: () => !kernelBefore(6, 0) },
+  lsm: {
+    name: "BPF programs for security hooks",
+    since: [5, 7],
+    has: () => !kernelBefore(5, 7),
+    forbidden: trampolinesForbidden,
+  },
+  lsmCgroup: {
+    name: "BPF programs for security hooks of a cgroup",
+    since: [6, 0],
+    has: () => !kernelBefore(6, 0),
+    forbidden: trampolinesForbidden,
+  },
   tcx: { name: "tcx links", since: [6, 6], has: () => features.tcx() },
 } satisfies Record<string, Feature>;
+
+let trampolines: boolean | undefined;
+
+/** Whether all programs at functions of the kernel are refused with EPERM, where others are not. */
+function trampolinesForbidden(): boolean {
+  trampolines ??= !loads("fentry/bpf_fentry_test1") && loads("tp_btf/sched_switch");
+  return trampolines;
+}
+
+function loads(section: string): boolean {
+  const object = parseFixture("targets");
+  const program = object.programs.find((one) => one.section.startsWith(section.split("/")[0]!))!;
+  program.attachTarget = section.split("/")[1]!;
+  try {
+    object.load({ programs: [program.name] }).close();
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "EPERM") return false;
+    return true;
+  }
+}
+
+function hasKernelFunction(name: string): boolean {
+  using types = new KernelTypes();
+  return types.find(name, "func") !== undefined;
+}
 
 /**
  * A test for kernels with a feature. It is left out, with a line that says so, on a kernel from before the feature;
@@ -43,13 +114,13 @@ export const needs = {
  */
 export function testWith(test: Test, feature: Feature, name: string, body: () => void): void {
   const [major, minor] = feature.since;
-  if (feature.has() || !kernelBefore(major, minor)) {
+  const forbidden = feature.forbidden?.() ?? false;
+  if (!forbidden && (feature.has() || !kernelBefore(major, minor))) {
     test(name, body);
     return;
   }
-  console.log(
-    `skipped: "${name}": Linux ${kernelVersion().release} has no ${feature.name} (${major}.${minor})`,
-  );
+  const why = forbidden ? "forbidden on this machine" : `${major}.${minor}`;
+  console.log(`skipped: "${name}": Linux ${kernelVersion().release} has no ${feature.name} (${why})`);
   test.skip(name, body);
 }
 
