@@ -118,7 +118,7 @@ Exit codes: 0 done; 1 the command failed, with one sentence on standard error; 2
 
 Examples:
   weir-bpf inspect count.bpf.o
-  weir-bpf load count.bpf.o --run count_egress --data 00000000000000000000000008004500
+  weir-bpf load count.bpf.o --run count_egress --data 00000000000000000000000000000000
   weir-bpf features`;
 
 const inspectExamples = `  weir-bpf inspect count.bpf.o
@@ -126,7 +126,7 @@ const inspectExamples = `  weir-bpf inspect count.bpf.o
   weir-bpf inspect count.bpf.o --json | jq '.maps[].name'`;
 
 const loadExamples = `  weir-bpf load count.bpf.o
-  weir-bpf load count.bpf.o --program count_egress --run count_egress --data 00000000000000000000000008004500
+  weir-bpf load count.bpf.o --program count_egress --run count_egress --data 00000000000000000000000000000000
   weir-bpf load count.bpf.o --pin /sys/fs/bpf/count
   weir-bpf load count.bpf.o -v 2>&1 | less
 
