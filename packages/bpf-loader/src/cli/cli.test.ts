@@ -121,6 +121,28 @@ test("inspect names what CO-RE relocations ask", () => {
   assert.match(terminal.output(), /r0 = \d+ {2}; CO-RE byte_off task_struct\.tasks\.prev\n/);
 });
 
+test("inspect lists externs, tables of functions and what maps are filled with", () => {
+  const { externs } = inspectJson(path("externs"));
+  const extern = (name: string) => externs.find((one: { name: string }) => one.name === name);
+  assert.equal(extern("CONFIG_HZ"), {
+    name: "CONFIG_HZ",
+    kind: "kconfig",
+    weak: false,
+    declaration: "unsigned long CONFIG_HZ",
+  });
+  assert.equal([extern("bpf_rcu_read_lock").kind, extern("weir_no_symbol").weak], ["kfunc", true]);
+  const { structOps } = inspectJson(path("struct-ops"));
+  assert.equal(
+    [structOps[0].structName, structOps[0].programs[0]],
+    ["tcp_congestion_ops", { member: "ssthresh", name: "threshold" }],
+  );
+  const { maps } = inspectJson(path("contents"));
+  assert.equal(maps.find((map: { name: string }) => map.name === "steps").contents, [
+    { key: 0, name: "step_one" },
+    { key: 2, name: "step_two" },
+  ]);
+});
+
 test("every fixture can be inspected, for people and for programs", () => {
   for (const name of fixtureNames) {
     const terminal = memoryTerminal();

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { BpfObject } from "../index.js";
+import { BpfObject, Btf } from "../index.js";
 import { CommandError, UsageError } from "./errors.js";
 
 /** Reads and parses an object file. Throws {@link CommandError}, which names the file. */
@@ -7,6 +7,16 @@ export function readObject(path: string): { bytes: Uint8Array; object: BpfObject
   const bytes = readFile(path);
   try {
     return { bytes, object: BpfObject.parse(bytes) };
+  } catch (error) {
+    throw new CommandError(`${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Reads a file of BTF, such as /sys/kernel/btf/vmlinux. Throws {@link CommandError}. */
+export function readBtf(path: string): Btf {
+  const bytes = readFile(path);
+  try {
+    return Btf.parse(bytes);
   } catch (error) {
     throw new CommandError(`${path}: ${(error as Error).message}`, { cause: error });
   }

@@ -1,9 +1,17 @@
 import { type BpfFunction, type BpfObject, disassembleFunction, type MapSpec } from "../index.js";
+import { allMaps } from "../object/bpf-object.js";
 import { type ExitCode, exitCode } from "./errors.js";
 import { formatValue } from "./format.js";
 import { readObject } from "./input.js";
 import { reportRelocations } from "./relocations.js";
-import { allMaps, mapFlagNames, type Report, reportMap, reportProgram, reportVariable } from "./report.js";
+import {
+  mapFlagNames,
+  type Report,
+  reportExtern,
+  reportMap,
+  reportProgram,
+  reportVariable,
+} from "./report.js";
 import { type CellLike, formatTable } from "./table.js";
 import type { Terminal } from "./terminal.js";
 
@@ -30,7 +38,8 @@ function report(object: BpfObject, { disasm }: InspectOptions): Report & Record<
     run: null,
     license: object.license,
     littleEndian: object.littleEndian,
-    externs: externs(object),
+    externs: object.externs.map((extern) => reportExtern(extern, object.btf)),
+    structOps: object.structOps.map(reportStructOps),
     relocations: reportRelocations(object),
     coreRelocations: object.coreRelocations,
     functions: object.functions.map((function_) => ({
@@ -81,7 +90,7 @@ function describe(
   );
   table(
     "Maps",
-    ["name", "type", " key", " value", " entries", "flags", "pinning", "from key", "to value"],
+    ["name", "type", " key", " value", " entries", "flags", "pinning", "from key", "to value", "filled with"],
     allMaps(object).map((map) => [
       { text: map.name, style: bold },
       map.type,
@@ -91,6 +100,11 @@ function describe(
       mapFlagNames(map.flags),
       map.pinning === "none" ? "" : map.pinning,
       ...sides(map),
+      shortened(
+        map.contents
+          .map((slot) => `${slot.key}: ${"map" in slot ? slot.map.name : slot.program.name}`)
+          .join(", "),
+      ),
     ]),
   );
   table(
@@ -109,8 +123,22 @@ function describe(
   );
   table(
     "Externs",
-    ["name"],
-    externs(object).map((extern) => [extern.name]),
+    ["name", "kind", "declaration", "note"],
+    object.externs.map((extern) => {
+      const { declaration } = reportExtern(extern, object.btf);
+      const text = typeof declaration === "string" ? shortened(declaration) : "";
+      return [{ text: extern.name, style: bold }, extern.kind, text, extern.weak ? "weak" : ""];
+    }),
+  );
+  table(
+    "Tables of functions",
+    ["name", "struct", "members", "note"],
+    object.structOps.map((table) => [
+      { text: table.name, style: bold },
+      table.structName,
+      [...table.programs].map(([member, program]) => `${member}: ${program.name}`).join(", "),
+      [table.linked ? "linked" : "", table.autoload ? "" : "loaded only by name"].filter(Boolean).join(", "),
+    ]),
   );
   table(
     "Relocations",
@@ -149,9 +177,9 @@ function coreQuestions(object: BpfObject): Map<string, string> {
 
 /** What a map's keys and values are, in C. */
 function sides(map: MapSpec): string[] {
-  if (map.innerMap) return ["", `map of type ${map.innerMap.type}`];
   const { keyType, valueType } = reportMap(map);
-  return [keyType, valueType].map((type) => (typeof type === "string" ? shortened(type) : ""));
+  const value = map.innerMap ? `map of type ${map.innerMap.type}` : valueType;
+  return [keyType, value].map((type) => (typeof type === "string" ? shortened(type) : ""));
 }
 
 /** Declarations of anonymous structs are long. */
@@ -164,11 +192,10 @@ function linkage({ global, hidden }: BpfFunction): string {
   return global ? "global" : "static";
 }
 
-function externs(object: BpfObject): { name: string }[] {
-  const names = object.functions.flatMap((function_) =>
-    function_.references.flatMap((reference) => (reference.kind === "extern" ? [reference.name] : [])),
-  );
-  return [...new Set(names)].map((name) => ({ name }));
+function reportStructOps(table: BpfObject["structOps"][number]): Record<string, unknown> {
+  const { name, structName, linked, autoload } = table;
+  const programs = [...table.programs].map(([member, program]) => ({ member, name: program.name }));
+  return { name, structName, linked, autoload, programs };
 }
 
 /** The instructions of one function, with labels, and the source above what it became. */

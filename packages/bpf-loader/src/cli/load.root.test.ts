@@ -181,6 +181,27 @@ test("a name that is not in the object, or not to be loaded, is refused", () => 
   );
 });
 
+test("what a map is filled with is loaded, and appears among the programs", () => {
+  const { status, programs, maps } = loadJson("contents", { program: ["walk"] });
+  assert.is(status, 0);
+  assert.equal(
+    pick(programs, "name", "loaded").filter(([, loaded]) => loaded),
+    [
+      ["step_one", true],
+      ["step_two", true],
+      ["walk", true],
+    ],
+  );
+  assert.ok(maps.some((map: Listed) => map.name === "steps" && map.loaded));
+});
+
+test("the kernel's types can be read from a file", () => {
+  const options = { program: ["byte_offset"], btf: "/sys/kernel/btf/vmlinux" };
+  assert.is(loadJson("core", options).status, 0);
+  const error = thrown(() => loadJson("core", { ...options, btf: path("core") }));
+  assert.match(error.message, /core\.bpf\.o: not BTF/);
+});
+
 test("features are printed for people and for programs", () => {
   const terminal = memoryTerminal();
   assert.is(printFeatures({ json: true }, terminal), 0);

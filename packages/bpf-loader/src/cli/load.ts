@@ -6,13 +6,13 @@ import {
   type TestRunOptions,
   VerifierError,
 } from "../index.js";
+import { allMaps } from "../object/bpf-object.js";
 import { CommandError, describeError, type ExitCode, exitCode } from "./errors.js";
-import { parseBytes, readObject, reason } from "./input.js";
+import { parseBytes, readBtf, readObject, reason } from "./input.js";
 import { printLoad } from "./load-output.js";
 import { PinFolder } from "./pin-folder.js";
 import { type LoadResult, loadPrograms } from "./program-loader.js";
 import {
-  allMaps,
   type MapReport,
   type ProgramReport,
   type Report,
@@ -37,6 +37,8 @@ export interface LoadCommandOptions {
   readonly data?: string;
   readonly context?: string;
   readonly repeat?: number;
+  /** A file of the kernel's types, in place of the running kernel's own. */
+  readonly btf?: string;
   /** The file that the verifier's whole log goes to. */
   readonly log?: string;
   /** The same on standard error. */
@@ -95,6 +97,7 @@ export function load(file: string, options: LoadCommandOptions, terminal: Termin
   using result = loadPrograms(object, specs, all, {
     ...(pins && { pinPath: pins.path }),
     ...(logLevel !== undefined && { logLevel }),
+    ...(options.btf !== undefined && { kernelBtf: readBtf(options.btf) }),
   });
   writeLog(options, specs, result, terminal);
   const run = options.run === undefined ? null : testRun(result, options.run, runOptions);

@@ -1,12 +1,5 @@
-import {
-  type BpfMap,
-  type BpfObject,
-  type BpfProgram,
-  type LoadedObject,
-  type LoadOptions,
-  type ProgramSpec,
-  VerifierError,
-} from "../index.js";
+import type { BpfMap, BpfObject, BpfProgram, LoadedObject, LoadOptions, ProgramSpec } from "../index.js";
+import { VerifierError } from "../index.js";
 
 /** What came of loading an object, program by program where it does not load as a whole. */
 export class LoadResult implements Disposable {
@@ -57,14 +50,37 @@ export function loadPrograms(
     if (specs.length === 0) throw error;
     result.objectError = error as Error;
   }
-  for (const spec of specs) {
+  for (const unit of units(object, specs, all)) {
     try {
       const maps = Object.fromEntries(result.maps);
-      result.add(object.load({ ...options, programs: [spec.name], maps }));
+      result.add(object.load({ ...options, ...unit.wanted, maps }));
     } catch (error) {
-      result.errors.set(spec.name, error as Error);
+      for (const { name } of unit.programs)
+        if (!result.programs.has(name)) result.errors.set(name, error as Error);
     }
   }
   if (result.errors.size > 0) result.objectError = undefined;
   return result;
+}
+
+/** What loads or fails by itself: a program, or a table of functions with the programs in it. */
+interface Unit {
+  readonly wanted: Pick<LoadOptions, "programs" | "structOps">;
+  readonly programs: readonly ProgramSpec[];
+}
+
+function units(object: BpfObject, specs: readonly ProgramSpec[], all: boolean): Unit[] {
+  const tables = all ? object.structOps : [];
+  const inTables = new Set(tables.flatMap((table) => [...table.programs.values()]));
+  return [
+    ...specs
+      .filter((spec) => !inTables.has(spec))
+      .map((spec) => ({ wanted: { programs: [spec.name] }, programs: [spec] })),
+    ...tables
+      .filter((table) => table.autoload)
+      .map((table) => ({
+        wanted: { programs: [], structOps: [table.name] },
+        programs: [...table.programs.values()],
+      })),
+  ];
 }

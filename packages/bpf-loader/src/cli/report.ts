@@ -1,6 +1,6 @@
 import {
-  type BpfObject,
   type Btf,
+  type ExternSpec,
   formatDeclaration,
   MapFlag,
   type MapSpec,
@@ -51,11 +51,6 @@ export interface Report {
   readonly run: { readonly returnValue: number | null; readonly [more: string]: unknown } | null;
 }
 
-/** All maps of an object: those that it defines, then those of its data sections. */
-export function allMaps(object: BpfObject): MapSpec[] {
-  return [...object.maps, ...object.dataSections.map((section) => section.map)];
-}
-
 /** A map before it is created. */
 export function reportMap(spec: MapSpec): MapReport {
   const types = spec.btfTypes;
@@ -72,6 +67,12 @@ export function reportMap(spec: MapSpec): MapReport {
     ...(spec.mapExtra !== 0n && { mapExtra: spec.mapExtra }),
     ...(spec.numaNode !== undefined && { numaNode: spec.numaNode }),
     ...(spec.innerMap && { innerMap: reportMap(spec.innerMap) }),
+    ...(spec.contents.length > 0 && {
+      contents: spec.contents.map((slot) => ({
+        key: slot.key,
+        name: "map" in slot ? slot.map.name : slot.program.name,
+      })),
+    }),
   };
 }
 
@@ -127,4 +128,14 @@ function currentValue(spec: VariableSpec): unknown {
   } catch {
     return spec.bytes;
   }
+}
+
+/** A symbol of the kernel that an object uses. */
+export function reportExtern(spec: ExternSpec, btf: Btf | undefined): Record<string, unknown> {
+  return {
+    name: spec.name,
+    kind: spec.kind,
+    weak: spec.weak,
+    declaration: btf && spec.type !== 0 ? declaration(btf, spec.type, spec.name) : null,
+  };
 }

@@ -77,6 +77,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--data <hex>", "the packet to run it on, in hexadecimal; @FILE for the bytes of a file")
     .option("--context <hex>", "the context to run it on, likewise")
     .option("--repeat <times>", "run it that often, for its duration", count)
+    .option("--btf <file>", "the kernel's types for CO-RE (default: those of the running kernel)")
     .option("--log <file>", "write the verifier's whole log of every program to a file")
     .option("-v, --verbose", "print the verifier's whole log on standard error")
     .action((file: string, options: LoadCommandOptions, self: Command) => {

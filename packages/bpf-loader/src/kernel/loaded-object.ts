@@ -67,9 +67,10 @@ export class LoadedObject implements Disposable {
   /**
    * The global variable of that name, live: what it is set to is seen by programs at once.
    * Throws {@link BpfObjectError} if it is in no section that was loaded.
+   * @typeParam T what its value is in JavaScript
    */
-  variable(name: string): LoadedVariable {
-    return find("variable", this.variables, name);
+  variable<T = BtfValue>(name: string): LoadedVariable<T> {
+    return find("variable", this.variables, name) as unknown as LoadedVariable<T>;
   }
 
   /** Closes all programs and maps. */

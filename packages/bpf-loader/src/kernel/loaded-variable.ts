@@ -77,8 +77,11 @@ export class LoadedSection implements Disposable {
   }
 }
 
-/** A global variable of a loaded object, live: programs see what it is set to, and it shows what they write. */
-export class LoadedVariable {
+/**
+ * A global variable of a loaded object, live: programs see what it is set to, and it shows what they write.
+ * @typeParam T what its value is in JavaScript
+ */
+export class LoadedVariable<T = BtfValue> {
   readonly name: string;
   /** Its section: ".data". */
   readonly section: string;
@@ -86,7 +89,7 @@ export class LoadedVariable {
   readonly offset: number;
   /** In bytes. */
   readonly size: number;
-  readonly #codec: Codec;
+  readonly #codec: Codec<T>;
   readonly #memory: LoadedSection;
 
   /** Made by {@link BpfObject.load}. */
@@ -95,12 +98,12 @@ export class LoadedVariable {
     this.section = section;
     this.offset = offset;
     this.size = size;
-    this.#codec = codec;
+    this.#codec = codec as unknown as Codec<T>;
     this.#memory = memory;
   }
 
   /** Its value now, by its BTF type. Where it is larger than 8 bytes, a program may be writing to it meanwhile. */
-  get(): BtfValue {
+  get(): T {
     return this.#codec.decode(this.#memory.read(this.offset, this.size));
   }
 
@@ -109,7 +112,7 @@ export class LoadedVariable {
    * @throws BpfObjectError (`BPF_VARIABLE`) if its section is read-only (`.rodata`, `.kconfig`) or cannot be mapped
    * @throws BtfValueError for a value that its type does not take
    */
-  set(value: BtfValue): void {
+  set(value: T): void {
     store(this.bytes, this.#codec.encode(value));
   }
 

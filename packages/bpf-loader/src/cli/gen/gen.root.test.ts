@@ -23,8 +23,9 @@ const { pods, counters } = loaded.maps;
 pods.set(1, { flags: 3, rate: 1000n, departure: 0n });
 const run = loaded.programs.shape_lock.testRun({ data: new Uint8Array(64) });
 const packets: bigint = counters.get(1)!.reduce((sum, cpu) => sum + cpu.packets, 0n);
+const index: number = loaded.variables.index_override.get();
 const { flags, departure } = pods.get(1)!;
-console.log(JSON.stringify([run.returnValue, pods.maxEntries, flags, departure > 0n, String(packets)]));
+console.log(JSON.stringify([run.returnValue, pods.maxEntries, flags, departure > 0n, String(packets), index]));
 `;
 
 testWith(test, needs.atomics, "loads, runs a program, and reads its maps by their types", () => {
@@ -37,7 +38,7 @@ testWith(test, needs.atomics, "loads, runs a program, and reads its maps by thei
     encoding: "utf8",
   });
   assert.is(stderr, "");
-  assert.equal(JSON.parse(stdout), [0, 2, 3, true, "1"]);
+  assert.equal(JSON.parse(stdout), [0, 2, 3, true, "1", 1]);
 });
 
 test.run();

@@ -95,6 +95,13 @@ export function generateModule(
       call: `loaded.map<${type}>(${JSON.stringify(map.name)})`,
       comment: describeMap(map),
     })),
+    ...variables.map(({ variable, type }) => ({
+      group: "variables",
+      name: variable.name,
+      type: `LoadedVariable<${type}>`,
+      call: `loaded.variable<${type}>(${JSON.stringify(variable.name)})`,
+      comment: describeVariable(object, variable),
+    })),
   ];
 
   const parts = [
@@ -173,7 +180,16 @@ function describeVariable(object: BpfObject, { name, section, typeId }: Variable
 
 function imports(source: ObjectSource, specs: readonly Getter[], loaded: readonly Getter[]): string {
   const text = [...specs, ...loaded].map((getter) => getter.type).join(" ");
-  const types = ["BpfMap", "BpfProgram", "BtfValue", "Descriptor", "MapSpec", "ProgramSpec", "VariableSpec"];
+  const types = [
+    "BpfMap",
+    "BpfProgram",
+    "BtfValue",
+    "Descriptor",
+    "LoadedVariable",
+    "MapSpec",
+    "ProgramSpec",
+    "VariableSpec",
+  ];
   const used = types.filter((type) => new RegExp(`\\b${type}\\b`).test(text));
   const named = [...used, "LoadedObject", "LoadOptions"].map((type) => [type, `type ${type}`] as const);
   const sorted = [...named, ["BpfObject", "BpfObject"] as const].sort((a, b) => compare(a[0], b[0]));
@@ -241,6 +257,8 @@ const groupComments: Readonly<Record<string, string>> = {
   "object variables": "The global variables, with the values that programs will find.",
   "loaded programs": "The programs that were loaded. Getting another throws BpfObjectError.",
   "loaded maps": "The maps that were created. Getting another throws BpfObjectError.",
+  "loaded variables":
+    "The global variables as programs see them now; those of `.rodata` can no longer be set.",
 };
 
 /** One property for each group, whose value has a getter for each of its members. */
