@@ -74,18 +74,15 @@ export function readKernelBtf(id: number): Btf {
 
 /** What the kernel says about BTF that it has: the name of the module, "vmlinux", or "" for a program's own. */
 export function readBtfInfo(fd: Fd): { id: number; size: number; kernel: boolean; name: string } {
+  const { id, btfSize, kernelBtf } = objectInfo(fd, btfInfo);
+  return { id, size: btfSize, kernel: kernelBtf !== 0, name: kernelBtf !== 0 ? readName(fd) : "" };
+}
+
+// Asked for apart: before 5.11 the kernel had no BTF with a name, and refuses a struct with a place for one.
+function readName(fd: Fd): string {
   const name = new Uint8Array(64);
-  const { id, btfSize, kernelBtf, nameLen } = objectInfo(
-    fd,
-    btfInfo,
-    btfInfo.build({ name, nameLen: name.length }),
-  );
-  return {
-    id,
-    size: btfSize,
-    kernel: kernelBtf !== 0,
-    name: new TextDecoder().decode(name.subarray(0, Math.min(nameLen, name.indexOf(0)))),
-  };
+  const { nameLen } = objectInfo(fd, btfInfo, btfInfo.build({ name, nameLen: name.length }));
+  return new TextDecoder().decode(name.subarray(0, Math.min(nameLen, name.indexOf(0))));
 }
 
 function readByFd(fd: Fd): Btf {
