@@ -6,7 +6,7 @@ import { type AttachType, attachTypeTable, type ProgramType } from "../names/tab
 import { closed, remember } from "./answers.js";
 import { btfSupport } from "./btf.js";
 import { mapType } from "./map-probe.js";
-import { loads, programAttributes, programType } from "./program-probe.js";
+import { loads, programAttributes, programType, tryProgram } from "./program-probe.js";
 
 const BPF_CMPXCHG = 0xf1;
 /** BPF_MAXINSNS of include/uapi/linux/bpf_common.h: the limit of programs before Linux 5.2. */
@@ -88,6 +88,16 @@ const probes = {
   btf_decl_tag: { since: "5.16", ask: () => btfSupport({ ...noBtf, declTag: true }).declTag },
   btf_type_tag: { since: "5.17", ask: () => btfSupport({ ...noBtf, typeTag: true }).typeTag },
   btf_enum64: { since: "6.0", ask: () => btfSupport({ ...noBtf, enum64: true }).enum64 },
+  /** Programs at the entry and the exit of kernel functions; they take BTF of the kernel, and a machine that has trampolines. */
+  fentry: {
+    since: "5.5",
+    // Type 1 of the kernel's BTF is an integer, as the verifier finds out where it gets so far.
+    ask: () => {
+      const code = assemble(move(0, 0), exit());
+      const { log } = tryProgram(code, "tracing", { btfId: 1, attachType: "trace_fentry" });
+      return /attach_btf_id 1 is not a function/.test(log);
+    },
+  },
   /** Links of kprobes, uprobes, tracepoints and perf events. */
   perf_link: { since: "5.15", ask: () => tryLink("tracepoint", "perf_event", {}) === -errno.EBADF! },
   /** A number of one's own that bpf_get_attach_cookie gives to the program; came with perf_link. */

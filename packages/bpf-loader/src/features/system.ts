@@ -75,12 +75,16 @@ function sysctl(path: string): number | undefined {
 }
 
 function kernelConfig(): Record<string, string | null> {
+  const set = kernelOptions();
+  return set ? Object.fromEntries(options.map((name) => [`CONFIG_${name}`, set.get(name) ?? null])) : {};
+}
+
+/** All options that the running kernel was built with, without their CONFIG_ prefix; undefined where nothing tells. */
+export function kernelOptions(): ReadonlyMap<string, string> | undefined {
   const text = read(`/boot/config-${release()}`) ?? inflate(read("/proc/config.gz"));
-  if (!text) return {};
-  const set = new Map<string, string>();
-  for (const [, name, value] of text.toString("latin1").matchAll(/^CONFIG_(\w+)=(.*)$/gm))
-    set.set(name!, value!);
-  return Object.fromEntries(options.map((name) => [`CONFIG_${name}`, set.get(name) ?? null]));
+  if (!text) return undefined;
+  const matches = text.toString("latin1").matchAll(/^CONFIG_(\w+)=(.*)$/gm);
+  return new Map([...matches].map(([, name, value]) => [name!, value!]));
 }
 
 function inflate(bytes: Buffer | undefined): Buffer | undefined {

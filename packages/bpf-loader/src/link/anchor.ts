@@ -33,8 +33,7 @@ export function anchorFields(anchor: Anchor): { flags: number; relative: number;
   return { flags, relative, expectedRevision };
 }
 
-/** How another program or link is named. */
-export function anchorTarget(target: AnchorTarget): { flags: number; relative: number } {
+function anchorTarget(target: AnchorTarget): { flags: number; relative: number } {
   if ("programId" in target) return { flags: AttachFlag.ID, relative: target.programId };
   if ("linkId" in target) return { flags: AttachFlag.ID | AttachFlag.LINK, relative: target.linkId };
   const isLink = "detach" in target;

@@ -37,12 +37,11 @@ export function attachCgroup(
       `say what program "${program.name}" handles in the cgroup (attachType): its section does not`,
     );
   }
+  const plain = options.link === false;
+  if (!plain && (options.replace || (options.mode ?? "multi") !== "multi"))
+    throw new RangeError("links to cgroups replace no program and are always multi: give link: false");
   const folder = typeof cgroup === "string" ? openFolder(cgroup) : cgroup.duplicate();
-  if (options.link === false || options.replace || (options.mode ?? "multi") !== "multi") {
-    if (options.link !== false)
-      throw new RangeError("links to cgroups replace no program and are always multi: give link: false");
-    return legacy(program, folder, attachType, options);
-  }
+  if (plain) return legacy(program, folder, attachType, options);
   const { flags, ...place } = anchorFields(options);
   const attr = linkCreateOrdered.build({
     progFd: program.fd.number,

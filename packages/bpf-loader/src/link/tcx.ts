@@ -1,7 +1,7 @@
-import { errno } from "@weir/syscall";
+import { errno, type Fd } from "@weir/syscall";
 import { misc } from "../features/misc.js";
 import { attachTypeTable } from "../names/tables.js";
-import { type Anchor, type AnchorTarget, anchorFields, anchorTarget } from "./anchor.js";
+import { type Anchor, anchorFields } from "./anchor.js";
 import { linkCreateOrdered } from "./attributes.js";
 import { type AttachableProgram, createLink, LINK_CREATE, networkCapabilities } from "./create.js";
 import type { BpfLink } from "./link.js";
@@ -17,7 +17,7 @@ export interface TcxOptions extends Anchor {
   /** The namespace that the index belongs to, by path or open; the current one if absent. */
   readonly netns?: NetnsReference;
   /** Take the place of this program, which was attached without a link; takes `link: false`. */
-  readonly replace?: AnchorTarget;
+  readonly replace?: { readonly fd: Fd };
   /** false: attach without a link, so that the program stays until somebody detaches it (BPF_PROG_ATTACH). */
   readonly link?: boolean;
   /**
@@ -55,18 +55,17 @@ function attach(program: AttachableProgram, options: TcxOptions): BpfLink {
   if (options.link === false || options.replace) {
     if (options.link !== false)
       throw new RangeError("a link takes nobody's place: give link: false, or update the other link");
-    const replaced = options.replace && anchorTarget(options.replace);
-    const { netns } = options;
+    const { netns, replace } = options;
     return progAttach(program, {
       kind: "tcx",
       target: ifindex,
       attachType,
       place,
-      flags: anchor.flags | (replaced ? 4 | replaced.flags : 0),
-      relative: replaced?.relative ?? anchor.relative,
-      expectedRevision: anchor.expectedRevision,
+      replace,
+      ...anchor,
       feature,
       linkSince: "6.6",
+      replaceable: "by flag",
       within: (work) => within(netns, work),
     });
   }

@@ -14,6 +14,7 @@ export type FixtureName =
   | "newer"
   | "rings"
   | "structures"
+  | "attach"
   | "core"
   | "core-loads"
   | "core-missing"
@@ -37,6 +38,7 @@ export const fixtureNames: readonly FixtureName[] = [
   "newer",
   "rings",
   "structures",
+  "attach",
   "core",
   "core-loads",
   "core-missing",

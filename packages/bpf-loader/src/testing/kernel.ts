@@ -1,9 +1,10 @@
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kernelVersion, mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
 import type { Test } from "uvu";
 import { features } from "../features/probe.js";
+import { kernelOptions } from "../features/system.js";
 import { kernelBefore } from "../kernel/call.js";
 import { kernelBtf } from "../kernel/kernel-btf.js";
 import { KernelTypes } from "../kernel/kernel-types.js";
@@ -14,6 +15,10 @@ export interface Feature {
   readonly name: string;
   readonly since: readonly [major: number, minor: number];
   readonly has: () => boolean;
+  /** A kernel option that it takes, without CONFIG_: a kernel that is known to have been built without need not have it. */
+  readonly option?: string;
+  /** A function that a kernel with that option has, for kernels whose options nothing tells. */
+  readonly symbol?: string;
   /** Whether this machine forbids it to everyone, whatever the version. */
   readonly forbidden?: () => boolean;
 }
@@ -80,6 +85,35 @@ export const needs = {
     forbidden: trampolinesForbidden,
   },
   tcx: { name: "tcx links", since: [6, 6], has: () => features.tcx() },
+  netkit: { name: "netkit devices", since: [6, 7], has: () => features.misc("netkit"), option: "NETKIT" },
+  netfilter: { name: "netfilter links", since: [6, 4], has: () => features.misc("netfilter_link") },
+  xdpLiveFrames: { name: "XDP test runs with live frames", since: [5, 18], has: () => !kernelBefore(5, 18) },
+  programCookie: { name: "cookies of attachments", since: [5, 15], has: () => features.misc("bpf_cookie") },
+  perfLinkInfo: { name: "information about perf links", since: [6, 6], has: () => !kernelBefore(6, 6) },
+  tracingCookie: {
+    name: "cookies of tracing programs",
+    since: [5, 19],
+    has: () => !kernelBefore(5, 19),
+    forbidden: trampolinesForbidden,
+  },
+  kprobe: {
+    name: "kprobes",
+    since: [4, 17],
+    has: () => existsSync("/sys/bus/event_source/devices/kprobe"),
+    option: "KPROBE_EVENTS",
+  },
+  kprobeMulti: {
+    name: "kprobe.multi links",
+    since: [5, 18],
+    has: () => features.misc("kprobe_multi"),
+    option: "FPROBE",
+    symbol: "register_fprobe",
+  },
+  uprobeMulti: { name: "uprobe.multi links", since: [6, 6], has: () => features.misc("uprobe_multi") },
+  syscallProgram: { name: "syscall programs", since: [5, 14], has: () => features.programType("syscall") },
+  skLookupRun: { name: "test runs of sk_lookup programs", since: [5, 12], has: () => !kernelBefore(5, 12) },
+  iteratorParameters: { name: "iterators over one task", since: [6, 1], has: () => !kernelBefore(6, 1) },
+  sockmapLink: { name: "links to sockmaps", since: [6, 10], has: () => !kernelBefore(6, 10) },
 } satisfies Record<string, Feature>;
 
 let trampolines: boolean | undefined;
@@ -114,14 +148,23 @@ function hasKernelFunction(name: string): boolean {
  */
 export function testWith(test: Test, feature: Feature, name: string, body: () => void): void {
   const [major, minor] = feature.since;
-  const forbidden = feature.forbidden?.() ?? false;
-  if (!forbidden && (feature.has() || !kernelBefore(major, minor))) {
+  const why = kernelBefore(major, minor) ? `${major}.${minor}` : excuse(feature);
+  if (!feature.forbidden?.() && (feature.has() || why === undefined)) {
     test(name, body);
     return;
   }
-  const why = forbidden ? "forbidden on this machine" : `${major}.${minor}`;
   console.log(`skipped: "${name}": Linux ${kernelVersion().release} has no ${feature.name} (${why})`);
   test.skip(name, body);
+}
+
+function excuse({ option, symbol, forbidden }: Feature): string | undefined {
+  const built = kernelOptions()?.has(option ?? "") ?? (symbol === undefined || hasSymbol(symbol));
+  if (option && !built) return `built without CONFIG_${option}`;
+  return forbidden?.() ? "forbidden on this machine" : undefined;
+}
+
+function hasSymbol(name: string): boolean {
+  return readFileSync("/proc/kallsyms", "latin1").includes(` ${name}\n`);
 }
 
 /** The opposite: a test of what happens on kernels without a feature. */
