@@ -1,5 +1,5 @@
 import { release } from "node:os";
-import { type FeatureReport, features } from "../index.js";
+import { type FeatureReport, features, type MapType, type MiscFeature, type ProgramType } from "../index.js";
 import { type ExitCode, exitCode } from "./errors.js";
 import { type CellLike, formatTable } from "./table.js";
 import type { Style, Terminal } from "./terminal.js";
@@ -36,15 +36,32 @@ function describe(report: FeatureReport, full: boolean, { style }: Terminal): st
   }
   table(
     "Program types",
-    ["type", "available", " helpers"],
+    ["type", "available", " helpers", "since"],
     Object.entries(report.programTypes).map(([type, has]) => [
       type,
       yesOrNo(has, style),
       has ? report.helpers[type]?.length : undefined,
+      since({ programType: type as ProgramType }),
     ]),
   );
-  table("Map types", ["type", "available"], availability(report.mapTypes, style));
-  table("Other features", ["feature", "available"], availability(report.misc, style));
+  table(
+    "Map types",
+    ["type", "available", "since"],
+    Object.entries(report.mapTypes).map(([type, has]) => [
+      type,
+      yesOrNo(has, style),
+      since({ mapType: type as MapType }),
+    ]),
+  );
+  table(
+    "Other features",
+    ["feature", "available", "since"],
+    Object.entries(report.misc).map(([name, has]) => [
+      name,
+      yesOrNo(has, style),
+      since({ misc: name as MiscFeature }),
+    ]),
+  );
   if (full) {
     for (const [type, names] of Object.entries(report.helpers)) {
       if (names.length > 0) parts.push(`${bold(`Helpers of ${type}`)}\n${columns(names)}`);
@@ -53,11 +70,9 @@ function describe(report: FeatureReport, full: boolean, { style }: Terminal): st
   return parts.join("\n\n");
 }
 
-function availability(
-  features: Readonly<Record<string, boolean>>,
-  style: Record<Style, (text: string) => string>,
-): CellLike[][] {
-  return Object.entries(features).map(([name, has]) => [name, yesOrNo(has, style)]);
+function since(what: Parameters<typeof features.since>[0]): string | undefined {
+  const version = features.since(what);
+  return version && `Linux ${version}`;
 }
 
 function yesOrNo(has: boolean, style: Record<Style, (text: string) => string>): CellLike {

@@ -108,6 +108,15 @@ test("the end of the verifier's log is shown, and the whole of it can be kept", 
   }
 });
 
+test("what is known better than the verifier says it is in the sentence", () => {
+  const terminal = memoryTerminal();
+  load(path("core-missing"), { program: ["missing_field"] }, terminal);
+  assert.match(
+    terminal.errors(),
+    'did not load: the verifier refused it (EINVAL): struct task_struct has no field "nothing_of_the_kind"\n',
+  );
+});
+
 test("-v prints the log of programs that load, too", () => {
   const terminal = memoryTerminal();
   assert.is(load(path("globals"), { verbose: true }, terminal), 0);
@@ -169,6 +178,20 @@ test("a program without a type loads with the type that is given", () => {
   assert.equal([status, pick(programs, "name", "type", "loaded").at(-1)], [0, ["untyped", "xdp", true]]);
 });
 
+test("programs that others need get the type that is given, too", () => {
+  const { status, programs } = loadJson("iproute2", { type: "sched_cls" });
+  assert.equal(
+    [status, pick(programs, "name", "type", "loaded")],
+    [
+      0,
+      [
+        ["enter", "sched_cls", true],
+        ["jumped", "sched_cls", true],
+      ],
+    ],
+  );
+});
+
 test("a name that is not in the object, or not to be loaded, is refused", () => {
   assert.match(thrown(() => loadJson("maps", { program: ["nosuch"] })).message, 'no program named "nosuch"');
   assert.match(
@@ -211,6 +234,7 @@ test("features are printed for people and for programs", () => {
   const readable = memoryTerminal();
   printFeatures({ full: true }, readable);
   assert.match(readable.output(), /\n {2}sched_cls +yes +\d+\n/);
+  assert.match(readable.output(), /\n {2}tcx +(yes|no) +Linux 6\.6\n/);
   assert.match(readable.output(), /\nHelpers of xdp\n {2}bpf_map_lookup_elem /);
 });
 

@@ -27,7 +27,7 @@ export interface LoadCommandOptions {
   readonly json?: boolean;
   /** Only these, and the maps that they use. */
   readonly program?: readonly string[];
-  /** The type of the programs named, where their sections say none. */
+  /** The type of programs whose sections say none. */
   readonly type?: ProgramType;
   /** Pin what was loaded in this folder. */
   readonly pin?: string;
@@ -88,6 +88,8 @@ export interface LoadReport extends Report {
 export function load(file: string, options: LoadCommandOptions, terminal: Terminal): ExitCode {
   const runOptions = testRunOptions(options);
   const { object } = readObject(file);
+  // Programs that others need may be without a type as well: those that a program array is filled with.
+  for (const program of object.programs) program.type ??= options.type;
   const all = options.program === undefined;
   const specs = all ? object.programs.filter((program) => program.autoload) : named(object, options);
   if (options.run !== undefined) requireChosen(object, specs, options.run);
@@ -136,16 +138,17 @@ function failedPrograms(specs: readonly ProgramSpec[], result: LoadResult): Fail
   });
 }
 
-/** The verifier's last lines stand apart from the sentence where there is room for them. */
+/** The verifier's last lines stand apart from the sentence; what is known better than they say it is in the sentence. */
 function messageOf(error: Error): string {
-  if (error instanceof VerifierError) return `the verifier refused it (${error.code})`;
-  return describeError(error);
+  if (!(error instanceof VerifierError)) return describeError(error);
+  const reason = /\(\w+\): ([\s\S]*)$/.exec(error.message)?.[1] ?? "";
+  const repeats = reason.split("; ").every((line) => error.log.includes(line));
+  return `the verifier refused it (${error.code})${repeats ? "" : `: ${reason}`}`;
 }
 
-function named(object: BpfObject, { program = [], type }: LoadCommandOptions): ProgramSpec[] {
+function named(object: BpfObject, { program = [] }: LoadCommandOptions): ProgramSpec[] {
   return [...new Set(program)].map((name) => {
     const spec = object.program(name);
-    spec.type ??= type;
     if (spec.type) return spec;
     throw new CommandError(
       `program "${name}" is in section "${spec.section}", which does not say what type it has: add --type, such as --type sched_cls`,

@@ -81,10 +81,9 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--log <file>", "write the verifier's whole log of every program to a file")
     .option("-v, --verbose", "print the verifier's whole log on standard error")
     .action((file: string, options: LoadCommandOptions, self: Command) => {
-      const { run, data, context, repeat, type, program } = options;
+      const { run, data, context, repeat } = options;
       if (run === undefined && (data ?? context ?? repeat) !== undefined)
         self.error("error: --data, --context and --repeat take --run beside them");
-      if (type !== undefined && program === undefined) self.error("error: --type takes --program beside it");
       finish(load(file, options, terminal));
     });
 

@@ -1,8 +1,9 @@
 import { helperNames } from "../names/helpers.js";
 import { type MapType, mapTypeTable, type ProgramType, programTypeTable } from "../names/tables.js";
 import { mapType } from "./map-probe.js";
-import { type MiscFeature, misc, miscFeatures } from "./misc.js";
+import { type MiscFeature, misc, miscFeatures, miscSince } from "./misc.js";
 import { helper, helpers, helpersAreKnown, loads, programType } from "./program-probe.js";
+import { mapTypeSince, programTypeSince } from "./since.js";
 import { type SystemConfig, systemConfig } from "./system.js";
 
 /** All that {@link features} can find out, as `bpftool feature probe full` lists it. */
@@ -74,6 +75,17 @@ export const features = {
   /** How the machine is configured for BPF; read anew each time. Needs no privilege. */
   system(): SystemConfig {
     return systemConfig();
+  },
+
+  /**
+   * The Linux version that brought something, "6.6"; undefined for what every kernel since 5.4 has. Configuration may
+   * leave out of a newer kernel what it could have.
+   */
+  since(
+    what: { programType: ProgramType } | { mapType: MapType } | { misc: MiscFeature },
+  ): string | undefined {
+    if ("programType" in what) return programTypeSince(what.programType);
+    return "mapType" in what ? mapTypeSince(what.mapType) : miscSince(what.misc);
   },
 
   /** Everything at once: some thousands of attempts, which take a fraction of a second. */
