@@ -96,6 +96,14 @@ testWith(test, needs.kernelFunctions, "a function of the kernel is called", () =
   assert.is(run("functions"), 3);
 });
 
+testWith(test, needs.kernelFunctions, "a function that has another type in the kernel is not called", () => {
+  assert.match(
+    thrown(() => run("other_type")).message,
+    /is of another type in this kernel than the object declares: void bpf_rcu_read_lock\w*\(void\)/,
+  );
+  assert.is(run("weak_other_type"), 2);
+});
+
 testWithout(test, needs.kernelFunctions, "a function that the kernel lacks is refused by name", () => {
   assert.match(thrown(() => run("functions")).message, 'kernel function "bpf_rcu_read_lock"');
 });

@@ -1,5 +1,9 @@
 import { type Fd, NotSupportedError } from "@weir/syscall";
 import { hostLittleEndian } from "../asm.js";
+import type { Btf } from "../btf/btf.js";
+import { formatDeclaration } from "../btf/format.js";
+import { Budget, type TypeRef, typesAreCompatible } from "../core/compatible.js";
+import type { BpfObject } from "../object/bpf-object.js";
 import { BpfObjectError } from "../object/error.js";
 import type { ExternSpec } from "../object/externs.js";
 import { INSTRUCTION_SIZE } from "../object/function.js";
@@ -29,12 +33,11 @@ export class Externs {
 
   /**
    * Finds what the programs use, and nothing else: one missing symbol fails no program that does without it.
-   * @param all the externs of the object
    * @param kconfig lines that go before the kernel's configuration
    * @throws BpfObjectError for a symbol or an option that is missing and not weak, or that does not fit
    */
   constructor(
-    all: readonly ExternSpec[],
+    { externs: all, btf }: BpfObject,
     programs: readonly LinkedProgram[],
     types: KernelTypes,
     kconfig: string | undefined,
@@ -48,7 +51,7 @@ export class Externs {
     for (const extern of used) {
       const problem = this.#options?.problems.get(extern);
       if (problem) throw problem;
-      if (extern.kind !== "kconfig") this.#resolved.set(extern, resolve(extern, addresses, types));
+      if (extern.kind !== "kconfig") this.#resolved.set(extern, resolve(extern, btf, addresses, types));
     }
   }
 
@@ -130,7 +133,12 @@ function indexOf(modules: Fd[], module: Fd | undefined): number {
   return known === -1 ? modules.push(module) : known + 1;
 }
 
-function resolve(extern: ExternSpec, addresses: ReadonlyMap<string, bigint>, types: KernelTypes): Resolution {
+function resolve(
+  extern: ExternSpec,
+  btf: Btf | undefined,
+  addresses: ReadonlyMap<string, bigint>,
+  types: KernelTypes,
+): Resolution {
   const { name, kind, weak } = extern;
   // "bpf_func___v2" stands for bpf_func: two declarations of it may differ.
   const kernelName = name.replace(/(?<=.)___.*$/, "");
@@ -140,7 +148,13 @@ function resolve(extern: ExternSpec, addresses: ReadonlyMap<string, bigint>, typ
     if (address !== undefined) return { kind: "address", address };
   } else if (kind === "ksym" || kind === "kfunc") {
     const found = types.find(kernelName, kind === "kfunc" ? "func" : "var");
-    if (found) return { kind: "type", id: found.type.id, module: found.module };
+    const local = btf && { btf, id: btf.resolveId(extern.type) };
+    if (found && local) {
+      const target = { btf: found.btf, id: found.btf.resolveId(found.type.type) };
+      if (typesAreCompatible(local, target, new Budget()))
+        return { kind: "type", id: found.type.id, module: found.module };
+      if (!weak || kind === "ksym") throw otherType(extern, target);
+    }
   }
   if (weak) return { kind: "missing" };
   const what = {
@@ -154,6 +168,14 @@ function resolve(extern: ExternSpec, addresses: ReadonlyMap<string, bigint>, typ
       ? "this object does not define it, and it is declared neither __ksym nor __kconfig"
       : "this kernel does not have it";
   throw new BpfObjectError("BPF_EXTERN", `${what} "${name}": ${hint}`);
+}
+
+function otherType({ name }: ExternSpec, { btf, id }: TypeRef): BpfObjectError {
+  const type = formatDeclaration(btf, id, name);
+  return new BpfObjectError(
+    "BPF_EXTERN",
+    `"${name}" is of another type in this kernel than the object declares: ${type}`,
+  );
 }
 
 function hidden(name: string): BpfObjectError {

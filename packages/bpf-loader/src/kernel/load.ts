@@ -100,7 +100,7 @@ class Loading implements Disposable {
       const explain = fitToKernel(object, program, target);
       if (explain) this.#explanations.set(program, explain);
     }
-    this.#externs = new Externs(object.externs, linked, types, options.kconfig);
+    this.#externs = new Externs(object, linked, types, options.kconfig);
     for (const table of selection.structOps) this.#table(table);
   }
 

@@ -129,7 +129,8 @@ const byName = new Map(definitions.map((definition) => [definition[0], definitio
 
 /** What a section's name says, without a leading "?"; undefined if libbpf does not know it either. */
 export function sectionKind(name: string): SectionKind | undefined {
-  const whole = byName.get(name) ?? byName.get(`${name}+`);
+  // "kprobe+" is no name of a section, but what stands for two forms of one.
+  const whole = (name.endsWith("+") ? undefined : byName.get(name)) ?? byName.get(`${name}+`);
   if (whole) return kind(whole, "");
   const slash = name.indexOf("/");
   const prefix = slash > 0 ? byName.get(`${name.slice(0, slash)}+`) : undefined;
