@@ -21,16 +21,16 @@ export function encodeType(type: NewBtfType, string: (text: string) => number): 
     case "int": {
       const encoding = (type.signed ? 1 : 0) | (type.bool ? 4 : 0);
       const data = (encoding << 24) | (byte(type.bitOffset) << 16) | byte(type.bits);
-      return words(head(type.size), data);
+      return words(head(type.size), [data]);
     }
     case "array":
-      return words(head(0), word(type.type), word(type.indexType), word(type.length));
+      return words(head(0), [word(type.type), word(type.indexType), word(type.length)]);
     case "struct":
     case "union": {
       const flag = type.members.some((member) => member.bitSize > 0);
       return words(
         head(type.size, type.members.length, flag),
-        ...type.members.flatMap(({ name, type: member, bitOffset, bitSize }) => {
+        type.members.flatMap(({ name, type: member, bitOffset, bitSize }) => {
           if (flag && (bitOffset >= BIT_FIELD || bitSize > 255))
             throw new BtfError("BTF_RANGE", `"${name}" is no member of a struct with bit-fields`);
           return [string(name), word(member), flag ? ((bitSize << 24) | bitOffset) >>> 0 : word(bitOffset)];
@@ -40,12 +40,12 @@ export function encodeType(type: NewBtfType, string: (text: string) => number): 
     case "enum":
       return words(
         head(type.size, type.values.length, type.signed),
-        ...type.values.flatMap(({ name, value }) => [string(name), value >>> 0]),
+        type.values.flatMap(({ name, value }) => [string(name), value >>> 0]),
       );
     case "enum64":
       return words(
         head(type.size, type.values.length, type.signed),
-        ...type.values.flatMap(({ name, value }) => {
+        type.values.flatMap(({ name, value }) => {
           const bits = BigInt.asUintN(64, value);
           return [string(name), Number(bits & 0xffff_ffffn), Number(bits >> 32n)];
         }),
@@ -57,26 +57,29 @@ export function encodeType(type: NewBtfType, string: (text: string) => number): 
     case "func_proto":
       return words(
         head(type.type, type.parameters.length),
-        ...type.parameters.flatMap((parameter) => [string(parameter.name), word(parameter.type)]),
+        type.parameters.flatMap((parameter) => [string(parameter.name), word(parameter.type)]),
       );
     case "var":
-      return words(head(type.type), linkages.indexOf(type.linkage));
+      return words(head(type.type), [linkages.indexOf(type.linkage)]);
     case "datasec":
       return words(
         head(type.size, type.entries.length),
-        ...type.entries.flatMap((entry) => [word(entry.type), word(entry.offset), word(entry.size)]),
+        type.entries.flatMap((entry) => [word(entry.type), word(entry.offset), word(entry.size)]),
       );
     case "float":
       return words(head(type.size));
     case "decl_tag":
-      return words(head(type.type), type.componentIndex >>> 0);
+      return words(head(type.type), [type.componentIndex >>> 0]);
     default:
       return words(head(type.type));
   }
 }
 
-function words(head: number[], ...rest: number[]): Uint32Array {
-  return Uint32Array.from([...head, ...rest]);
+function words(head: number[], rest: readonly number[] = []): Uint32Array {
+  const all = new Uint32Array(head.length + rest.length);
+  all.set(head);
+  all.set(rest, head.length);
+  return all;
 }
 
 function word(value: number): number {
