@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import {
   BpfCommand,
   errno,
@@ -68,13 +69,44 @@ function permissionHint(needs: readonly string[]): string {
   if (hasCapability("CAP_SYS_ADMIN")) {
     const missing = needs.filter((name) => name === "CAP_NET_ADMIN" && !hasCapability(name));
     if (missing.length > 0) return `The capability ${missing.join(" and ")} is missing.`;
-    return kernelBefore(5, 11)
-      ? "The process has the capabilities; raise RLIMIT_MEMLOCK, which limits BPF memory before Linux 5.11."
-      : "The process has the capabilities; kernel lockdown, a security module or a missing kernel option forbids it.";
+    return forbidden();
   }
   if (kernelBefore(5, 8))
     return "Before Linux 5.8 this takes the capability CAP_SYS_ADMIN, which is missing.";
   const missing = needs.filter((name) => !hasCapability(name));
-  if (missing.length > 0) return `The capability ${missing.join(" and ")} is missing.`;
+  if (missing.length > 0)
+    return `The capability ${missing.join(" and ")} is missing.${unprivileged(missing)}`;
   return "CAP_SYS_ADMIN is missing, which this may take.";
+}
+
+/** Why the kernel refuses a process that holds the capabilities. */
+function forbidden(): string {
+  const uids = readIfThere("/proc/self/uid_map")?.trim().split(/\s+/);
+  // The capabilities of any other user namespace than the first count for nothing here.
+  if (uids && uids.join(" ") !== "0 0 4294967295")
+    return "The process has the capabilities in its own user namespace alone; it must run in the first one, or use a BPF token (Linux 6.9).";
+  const lockdown = /\[(integrity|confidentiality)\]/.exec(
+    readIfThere("/sys/kernel/security/lockdown") ?? "",
+  )?.[1];
+  if (lockdown) return `The process has the capabilities; kernel lockdown (${lockdown}) forbids it.`;
+  return kernelBefore(5, 11)
+    ? "The process has the capabilities; raise RLIMIT_MEMLOCK, which limits BPF memory before Linux 5.11."
+    : "The process has the capabilities; kernel lockdown, a security module or a missing kernel option forbids it.";
+}
+
+/** What CAP_BPF alone would bring also comes with a setting, for some types of programs and maps. */
+function unprivileged(missing: readonly string[]): string {
+  if (missing.join() !== "CAP_BPF") return "";
+  const disabled = readIfThere("/proc/sys/kernel/unprivileged_bpf_disabled")?.trim();
+  return disabled && disabled !== "0"
+    ? ` (kernel.unprivileged_bpf_disabled is ${disabled}, so that nobody can do without it.)`
+    : "";
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
 }

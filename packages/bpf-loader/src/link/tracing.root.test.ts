@@ -4,8 +4,18 @@ import { join } from "node:path";
 import { mount, unmount } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type BpfIterator, BpfLink, BpfMap, features, LegacyLink } from "../index.js";
+import {
+  type BpfIterator,
+  BpfLink,
+  BpfMap,
+  type BpfProgram,
+  type Btf,
+  features,
+  LegacyLink,
+} from "../index.js";
+import { readKernelBtf } from "../kernel/kernel-btf.js";
 import { callGetppid, counting } from "../testing/attach.js";
+import { parseFixture } from "../testing/fixtures.js";
 import { needs, temporaryBpffs, testWith, testWithout } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
 
@@ -298,6 +308,49 @@ testWith(test, needs.trampolines, "fentry, fexit and fmod_ret run at kernel func
   assert.is(entry.hits(), 1);
 });
 
+testWith(
+  test,
+  needs.trampolines,
+  "a program takes the place of another's function, for as long as its link",
+  () => {
+    using victim = counting("replaceable");
+    const packet = { data: new Uint8Array(64) };
+    assert.is(victim.program.testRun(packet).returnValue, 41);
+    const object = parseFixture("attach");
+    object.program("replacement").attachProgram = victim.program;
+    using loaded = object.load({ programs: ["replacement"] });
+    {
+      using link = loaded.program("replacement").attachFreplace();
+      assert.is(victim.program.testRun(packet).returnValue, 42);
+      assert.is(link.info.type, "tracing");
+      assert.is((link.info as { targetObjectId?: number }).targetObjectId, victim.program.info.id);
+    }
+    assert.is(victim.program.testRun(packet).returnValue, 41);
+    // Another program of the same shape will do as well.
+    using other = counting("replaceable");
+    const function_ = kernelBtfOf(other.program).find("answer", "func")!;
+    using second = loaded
+      .program("replacement")
+      .attachFreplace({ program: other.program, btfId: function_.id });
+    assert.is(other.program.testRun(packet).returnValue, 42);
+    assert.is(victim.program.testRun(packet).returnValue, 41);
+    assert.ok(second);
+  },
+);
+
+testWith(test, needs.trampolines, "fentry watches another program", () => {
+  using watched = counting("replaceable");
+  const object = parseFixture("attach");
+  const spec = object.program("fentry");
+  spec.attachProgram = watched.program;
+  spec.attachTarget = "replaceable";
+  using loaded = object.load({ programs: ["fentry"] });
+  using link = loaded.program("fentry").attach();
+  watched.program.testRun({ data: new Uint8Array(64) });
+  assert.is((loaded.map(".bss").get(0) as { hits: bigint }).hits, 1n);
+  assert.ok(link);
+});
+
 testWith(test, needs.tracingCookie, "tracing programs have cookies", () => {
   using counter = counting("fentry_cookie");
   using link = counter.program.attachTracing({ cookie: 99n });
@@ -358,5 +411,9 @@ test("a program without a place in its section says which method takes one", () 
   assert.throws(() => probe.program.attach(), /section "kprobe" of program "probe" does not say/);
   assert.ok(features.programType("kprobe"));
 });
+
+function kernelBtfOf(program: BpfProgram): Btf {
+  return readKernelBtf(program.info.btfId);
+}
 
 test.run();
