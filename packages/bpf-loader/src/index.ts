@@ -7,6 +7,16 @@ export type { NewBtfType } from "./btf/encode.js";
 export { BtfError, type BtfErrorCode, BtfValueError } from "./btf/error.js";
 export type { BtfExt, ExtRecords } from "./btf/ext.js";
 export { formatDeclaration, formatType } from "./btf/format.js";
+export {
+  s8Codec,
+  s16Codec,
+  s32Codec,
+  s64Codec,
+  u8Codec,
+  u16Codec,
+  u32Codec,
+  u64Codec,
+} from "./btf/integer-codecs.js";
 export type { BtfLinkage, BtfMember, BtfSectionEntry, BtfType, BtfTypeOf } from "./btf/types.js";
 export type { CoreRelocationKind } from "./core/kinds.js";
 export type { CoreRelocation } from "./core/records.js";

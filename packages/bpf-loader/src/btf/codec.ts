@@ -1,6 +1,7 @@
 import { hostLittleEndian } from "../asm.js";
 import type { Btf } from "./btf.js";
 import { BtfCodecBuilder } from "./codec-builder.js";
+import type { Node } from "./codec-nodes.js";
 
 /**
  * A value of a BTF type in JavaScript:
@@ -44,7 +45,11 @@ export interface Codec<T = BtfValue> {
 
 /** The codec of a type. Throws {@link BtfError} for a type that has no values, such as a function. */
 export function btfCodec<T = BtfValue>(btf: Btf, typeId: number): Codec<T> {
-  const node = new BtfCodecBuilder(btf).build(typeId);
+  return nodeCodec(new BtfCodecBuilder(btf).build(typeId));
+}
+
+/** The codec of what reads and writes one type. */
+export function nodeCodec<T>(node: Node): Codec<T> {
   const { size } = node;
   return {
     size,

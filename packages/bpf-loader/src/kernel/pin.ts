@@ -21,12 +21,12 @@ export function pinObject(fd: Fd, path: string): void {
     );
 }
 
-/** BPF_OBJ_GET; refuses a pin of another kind. Throws SystemError. */
-export function openPin(path: string, kind: ObjectKind): Fd {
+/** BPF_OBJ_GET; refuses a pin of another kind. `flags` are BPF_F_RDONLY or BPF_F_WRONLY. Throws SystemError. */
+export function openPin(path: string, kind: ObjectKind, flags = 0): Fd {
   const name = `${kind === "prog" ? "program" : kind} pinned at ${path}`;
   const fd = openBpf(
     BpfCommand.OBJ_GET,
-    objectPath.build({ pathname: cString(path) }),
+    objectPath.build({ pathname: cString(path), fileFlags: flags }),
     name,
     `open the ${name}`,
   );

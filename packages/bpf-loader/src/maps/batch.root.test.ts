@@ -1,7 +1,7 @@
 import { possibleCpus } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BpfMap, type MapType } from "../index.js";
+import { BpfMap, type MapType, u32Codec } from "../index.js";
 import { thrown } from "../testing/thrown.js";
 import { writeSingly } from "./batch.js";
 import { MapElements } from "./elements.js";
@@ -142,7 +142,7 @@ test("every element that stays is seen once while others come and go", () => {
 test("typed elements go in and out in batches", () => {
   using map = BpfMap.create<number, number[]>(
     { name: "typed", type: "percpu_array", keySize: 4, valueSize: 4, maxEntries: 3000 },
-    { key: u32Codec as never, value: u32Codec as never },
+    { key: u32Codec, value: u32Codec },
   );
   const all = (i: number) => Array.from({ length: possibleCpus() }, (_, cpu) => i * 10 + cpu);
   map.setBatch(range(3000).map((i) => [i, all(i)] as const));
@@ -153,7 +153,7 @@ test("typed elements go in and out in batches", () => {
   assert.equal([...map.values({ size: 100 })].at(-1), all(2999));
   using hash = BpfMap.create<number, number>(
     { name: "typed", type: "hash", keySize: 4, valueSize: 4, maxEntries: 3000 },
-    { key: u32Codec as never, value: u32Codec as never },
+    { key: u32Codec, value: u32Codec },
   );
   hash.setBatch(range(3000).map((i) => [i, i] as const));
   assert.is(hash.deleteBatch(range(4000).filter((i) => i % 2 === 0)), 1500);
@@ -162,6 +162,21 @@ test("typed elements go in and out in batches", () => {
     range(3000).filter((i) => i % 2 === 1),
   );
   assert.is([...hash].length, 0);
+});
+
+test("a walk by key that others keep from ending comes to an end", () => {
+  using trie = BpfMap.create({ type: "lpm_trie", keySize: 8, valueSize: 4, maxEntries: 4, flags: 1 });
+  trie.raw.set(u32(32, 0), u32(0));
+  trie.raw.set(u32(32, 1), u32(0));
+  let next = 2;
+  const error = thrown(() => {
+    for (const _ of trie.raw.batches({ size: 1 })) {
+      for (const key of [...trie.raw.keys()]) trie.raw.delete(key);
+      trie.raw.setBatch(u32(32, next, 32, next + 1), u32(0, 0));
+      next += 2;
+    }
+  });
+  assert.match(error.message, /walk, while it changes without end, map.*EAGAIN/);
 });
 
 test("elements written one by one are those of a batch", () => {
@@ -180,13 +195,5 @@ test("elements written one by one are those of a batch", () => {
     [2, 4],
   ]);
 });
-
-const u32Codec = {
-  size: 4,
-  decode: first,
-  encode: (value: number) => u32(value),
-  read: (data: DataView, at: number) => data.getUint32(at, true),
-  write: (data: DataView, at: number, value: number) => data.setUint32(at, value, true),
-};
 
 test.run();

@@ -1,4 +1,12 @@
-import { BpfCommand, errno, type Fd, type Struct, type SystemError, tryBpf } from "@weir/syscall";
+import {
+  BpfCommand,
+  errno,
+  type Fd,
+  hasCapability,
+  type Struct,
+  type SystemError,
+  tryBpf,
+} from "@weir/syscall";
 import { mapElement } from "../kernel/attributes.js";
 import { bpfError } from "../kernel/call.js";
 import type { MapType } from "../names/tables.js";
@@ -116,7 +124,9 @@ export class MapElements {
   error(command: number, result: number, action: string): SystemError {
     const hint = isMissingOperation(result)
       ? `The kernel has no such operation for maps of type ${this.shape.type ?? "unknown"}.`
-      : hints[-result];
+      : result === -errno.EPERM! && hasCapability("CAP_BPF")
+        ? "The map is frozen, or it was made or opened for the other direction only."
+        : hints[-result];
     return bpfError(command, -result, `${action} map "${this.shape.name}"`, ["CAP_BPF"], hint);
   }
 

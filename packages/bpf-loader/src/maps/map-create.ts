@@ -1,6 +1,6 @@
-import { BpfCommand, errno, Fd } from "@weir/syscall";
+import { BpfCommand, errno, Fd, NotSupportedError } from "@weir/syscall";
 import { mapCreate } from "../kernel/attributes.js";
-import { bpfError, callBpf } from "../kernel/call.js";
+import { bpfError, callBpf, kernelBefore } from "../kernel/call.js";
 import { missingForMap } from "../kernel/explain.js";
 import { kernelName } from "../kernel/pin.js";
 import { MapFlag, type MapType, mapTypeTable } from "../names/tables.js";
@@ -51,7 +51,8 @@ export function createMap(options: MapCreateOptions): Fd {
   const name = options.name ?? "";
   const result = callBpf(BpfCommand.MAP_CREATE, attr);
   if (result >= 0) return Fd.adopt(result, `map ${name}`.trimEnd());
-  const missing = result === -errno.EINVAL! ? missingForMap(options.type) : undefined;
+  const missing =
+    result === -errno.EINVAL! ? (missingForMap(options.type) ?? missingFlag(options)) : undefined;
   if (missing) throw missing;
   const { type, keySize, valueSize, maxEntries, flags = 0 } = options;
   const what = `${type}, key ${keySize}, value ${valueSize}, max_entries ${maxEntries}, flags 0x${flags.toString(16)}`;
@@ -63,6 +64,23 @@ export function createMap(options: MapCreateOptions): Fd {
     result === -errno.EINVAL! ? hint(options) : undefined,
   );
 }
+
+/** A flag that the kernel may be too old for. It says no more than EINVAL, so only its version can tell. */
+function missingFlag({ flags = 0 }: MapCreateOptions): NotSupportedError | undefined {
+  for (const [name, major, minor] of youngFlags) {
+    if ((flags & MapFlag[name]) === 0 || !kernelBefore(major, minor)) continue;
+    return new NotSupportedError({ feature: `map flag BPF_F_${name}`, since: `${major}.${minor}` });
+  }
+  return undefined;
+}
+
+const youngFlags = [
+  ["LINK", 6, 4],
+  ["VTYPE_BTF_OBJ_FD", 6, 9],
+  ["TOKEN_FD", 6, 9],
+  ["SEGV_ON_FAULT", 6, 9],
+  ["NO_USER_CONV", 6, 9],
+] as const;
 
 /** What the kernel wants of a type, where it only says EINVAL. */
 function hint(options: MapCreateOptions): string | undefined {

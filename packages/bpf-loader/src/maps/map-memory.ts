@@ -38,7 +38,7 @@ export class MapMemory implements Disposable {
     this.writable = writable;
   }
 
-  /** Made by {@link BpfMap.mmap}. */
+  /** @internal Made by {@link BpfMap.mmap}. */
   static of(map: MappedMap, writable: boolean): MapMemory {
     const arena = map.type === "arena";
     // array_map_mmap and arena_map_mmap in kernel/bpf: values lie as array_map_elem_size says.

@@ -208,7 +208,19 @@ test("a frozen map can be read and no longer written", () => {
   using map = BpfMap.create({ type: "array", keySize: 4, valueSize: 4, maxEntries: 1 });
   map.freeze();
   assert.equal(map.raw.get(u32(0)), u32(0));
-  assert.throws(() => map.raw.set(u32(0), u32(1)), /EPERM/);
+  assert.throws(() => map.raw.set(u32(0), u32(1)), /EPERM.*frozen/);
+});
+
+test("a pinned map that is opened for reading is not written", () => {
+  using bpffs = temporaryBpffs();
+  using map = hash();
+  map.raw.set(u32(1), u32(2));
+  const path = join(bpffs.path, "map");
+  map.pin(path);
+  using opened = BpfMap.open(path, { readOnly: true });
+  assert.equal(opened.raw.get(u32(1)), u32(2));
+  assert.throws(() => opened.raw.set(u32(1), u32(3)), /EPERM.*opened for the other direction/);
+  assert.throws(() => opened.raw.delete(u32(1)), /EPERM/);
 });
 
 test("a closed map is not mistaken for whatever takes its number", () => {

@@ -97,11 +97,15 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
    * Opens a pinned map.
    * @param options.like a definition that the map must fit, and by whose BTF it is read; without it the map's own BTF
    *   is fetched from the kernel when a typed method is first called, which takes CAP_SYS_ADMIN
+   * @param options.readOnly refuse all that would change it; for this the file's mode need only allow reading
    * @throws SystemError, also if what is pinned is no map; MapMismatchError if it does not fit
    */
-  static open<K = BtfValue, V = BtfValue>(path: string, options: { like?: MapSpec } = {}): BpfMap<K, V> {
-    const fd = openPin(path, "map");
-    const { like } = options;
+  static open<K = BtfValue, V = BtfValue>(
+    path: string,
+    options: { like?: MapSpec; readOnly?: boolean } = {},
+  ): BpfMap<K, V> {
+    const { like, readOnly = false } = options;
+    const fd = openPin(path, "map", readOnly ? MapFlag.RDONLY : 0);
     try {
       if (like) requireMatch(fd, like, `map pinned at ${path}`);
       const codecs = like && { key: like.keyCodec(), value: like.valueCodec() };

@@ -46,7 +46,7 @@ export function getFlags(options: GetOptions | undefined): number {
 export class RawMap {
   readonly #elements: MapElements;
 
-  /** Made by {@link BpfMap}. */
+  /** @internal Made by {@link BpfMap}. */
   constructor(elements: MapElements) {
     this.#elements = elements;
   }

@@ -9,7 +9,7 @@ export class PerfSample {
   readonly cpu: number;
   #bytes: Uint8Array = new Uint8Array(0);
 
-  /** Made by {@link PerfBuffer}. */
+  /** @internal Made by {@link PerfBuffer}. */
   constructor(cpu: number) {
     this.cpu = cpu;
   }

@@ -19,7 +19,7 @@ export class RingRecord {
   #offset = -1;
   #length = 0;
 
-  /** Made by {@link RingBuffer}. */
+  /** @internal Made by {@link RingBuffer}. */
   constructor(owner: RecordOwner) {
     this.#owner = owner;
   }

@@ -76,6 +76,29 @@ testWith(
   },
 );
 
+testWith(test, needs.userRingBuffer, "a writer waits until a program has made room", async () => {
+  using loaded = load();
+  using ring = UserRingBuffer.open(loaded.map("commands"));
+  while (ring.write(new Uint8Array(1000)));
+  let waited = false;
+  const waiting = ring.waitForRoom(1000);
+  setImmediate(() => {
+    waited = true;
+    loaded.program("drain").testRun(packet);
+  });
+  const sample = await waiting;
+  assert.ok(waited);
+  sample!.submit();
+  const controller = new AbortController();
+  while (ring.write(new Uint8Array(1000)));
+  const aborted = ring.waitForRoom(1000, { signal: controller.signal });
+  setImmediate(() => controller.abort());
+  assert.is(await aborted, undefined);
+  const closed = ring.waitForRoom(1000);
+  setImmediate(() => ring.close());
+  assert.is(await closed, undefined);
+});
+
 testWithout(test, needs.userRingBuffer, "a kernel without user ring buffers is said to lack them", () => {
   const error = thrown(() =>
     BpfMap.create({ type: "user_ringbuf", keySize: 0, valueSize: 0, maxEntries: 4096 }),

@@ -1,7 +1,8 @@
-import { MemoryMap, pageSize } from "@weir/syscall";
+import { EpollEvent, MemoryMap, pageSize } from "@weir/syscall";
 import type { BpfMap } from "../maps/map.js";
 import { BUSY, DISCARD, HEADER_SIZE, LENGTH_MASK, recordSpan } from "./ring.js";
 import { distance, SharedPosition } from "./shared-position.js";
+import { Wakeups } from "./wakeups.js";
 
 /** Room in a {@link UserRingBuffer}. Programs do not get past it before it is submitted or discarded. */
 export class UserRingSample implements Disposable {
@@ -10,7 +11,7 @@ export class UserRingSample implements Disposable {
   readonly #finish: (header: number) => void;
   #open = true;
 
-  /** Made by {@link UserRingBuffer.reserve}. */
+  /** @internal Made by {@link UserRingBuffer.reserve}. */
   constructor(data: Uint8Array, finish: (header: number) => void) {
     this.data = data;
     this.#finish = finish;
@@ -49,10 +50,13 @@ export class UserRingBuffer implements Disposable {
   readonly #headers: Uint32Array;
   readonly #size: number;
   readonly #page = pageSize();
+  readonly #map: Pick<BpfMap, "fd">;
+  #wakeups: Wakeups | undefined;
 
   private constructor(map: Pick<BpfMap, "fd" | "name" | "type" | "maxEntries">) {
     if (map.type !== "user_ringbuf")
       throw new TypeError(`map "${map.name}" is a ${map.type}, and no user_ringbuf`);
+    this.#map = map;
     this.#size = map.maxEntries;
     this.#consumerPage = MemoryMap.map(map.fd, this.#page);
     try {
@@ -102,6 +106,28 @@ export class UserRingBuffer implements Disposable {
     });
   }
 
+  /**
+   * Room for a record, once there is enough. Programs make some when they drain the ring.
+   * @param options.signal ends the waiting
+   * @returns undefined once the signal or {@link close} has ended it
+   */
+  async waitForRoom(
+    length: number,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<UserRingSample | undefined> {
+    let sample: UserRingSample | undefined;
+    const attempt = () => {
+      sample = this.reserve(length);
+      return sample ? 1 : 0;
+    };
+    if (!this.#wakeups) {
+      this.#wakeups = new Wakeups();
+      this.#wakeups.add(this.#map.fd, EpollEvent.OUT);
+    }
+    for await (const _ of this.#wakeups.turns(options, attempt)) break;
+    return sample;
+  }
+
   /** Writes a record; false where there is not enough room now. Throws RangeError if there never will be. */
   write(record: Uint8Array): boolean {
     const sample = this.reserve(record.length);
@@ -111,8 +137,9 @@ export class UserRingBuffer implements Disposable {
     return true;
   }
 
-  /** Stops writing; what was submitted stays for programs, what is still reserved holds them up. */
+  /** Stops writing and waiting; what was submitted stays for programs, what is still reserved holds them up. */
   close(): void {
+    this.#wakeups?.close();
     this.#consumerPage.close();
     this.#producerPages.close();
   }

@@ -17,10 +17,10 @@ export class Wakeups implements Disposable {
   #wake: (() => void) | undefined;
   #readiness: Readiness | undefined;
 
-  /** Listens to one more ring. */
-  add(fd: Fd): void {
+  /** Listens to one more ring: for records, or for room (EpollEvent.OUT). */
+  add(fd: Fd, event: number = EpollEvent.IN): void {
     // An edge: a record that is reserved and not yet written leaves the ring readable, which would have the loop spin.
-    this.#epoll.add(fd, EpollEvent.IN + EpollEvent.EDGE, 0);
+    this.#epoll.add(fd, event + EpollEvent.EDGE, 0);
   }
 
   /**

@@ -146,7 +146,7 @@ function hasKernelFunction(name: string): boolean {
  * A test for kernels with a feature. It is left out, with a line that says so, on a kernel from before the feature;
  * where the kernel is new enough and lacks it, it runs and fails.
  */
-export function testWith(test: Test, feature: Feature, name: string, body: () => void): void {
+export function testWith(test: Test, feature: Feature, name: string, body: () => void | Promise<void>): void {
   const [major, minor] = feature.since;
   const why = kernelBefore(major, minor) ? `${major}.${minor}` : excuse(feature);
   if (!feature.forbidden?.() && (feature.has() || why === undefined)) {
@@ -168,7 +168,12 @@ function hasSymbol(name: string): boolean {
 }
 
 /** The opposite: a test of what happens on kernels without a feature. */
-export function testWithout(test: Test, feature: Feature, name: string, body: () => void): void {
+export function testWithout(
+  test: Test,
+  feature: Feature,
+  name: string,
+  body: () => void | Promise<void>,
+): void {
   if (!feature.has()) {
     test(name, body);
     return;
