@@ -65,6 +65,7 @@ await main(async (args) => {
       process.execPath,
       "scripts/suite.mjs",
       pattern(options, kind),
+      "test/fuzz/dist",
       "test/vm/dist",
       ...everything,
     ];

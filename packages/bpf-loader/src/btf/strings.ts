@@ -2,8 +2,11 @@ import { BtfError } from "./error.js";
 
 /** Longest name that is decoded; the kernel takes identifiers of up to 511 bytes, source lines are longer. */
 const MAX_NAME = 4096;
-/** Up to this size all strings are decoded at once and cut: many times faster than one by one. */
-const SMALL = 1 << 16;
+/**
+ * So many bytes of strings are decoded at once, and strings are cut out of them: many times faster than one by one, and
+ * strings that share their tails share their memory too.
+ */
+const PAGE = 1 << 16;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
@@ -15,8 +18,11 @@ export class BtfStrings {
   /** Where an offset of 0 would lie in `#bytes`. */
   readonly #origin: number;
   readonly #base: BtfStrings | undefined;
-  /** All strings of a small blob, if each byte is a character; undefined until somebody asks for one. */
-  #text: string | null | undefined;
+  /** The pages that somebody asked for; null for one in which a character takes several bytes. */
+  readonly #pages: (string | null | undefined)[] = [];
+  /** What cannot be cut out of a page, and how many bytes of it may still be decoded. */
+  #singles: Map<number, string> | undefined;
+  #budget: number;
   /** Bytes of all strings, those of the base included. */
   readonly length: number;
 
@@ -27,7 +33,7 @@ export class BtfStrings {
     this.#first = base?.length ?? 0;
     this.#origin = start - this.#first;
     this.length = this.#first + end - start;
-    this.#text = end - start > SMALL ? null : undefined;
+    this.#budget = 8 * (end - start);
   }
 
   /** The string at an offset. Throws {@link BtfError} if there is none, or one too long for a name. */
@@ -36,14 +42,13 @@ export class BtfStrings {
     if (this.#base && offset < this.#first) return this.#base.at(offset);
     if (!(offset > 0 && offset < this.length))
       throw new BtfError("BTF_RANGE", `there is no string at ${offset}`);
-    const start = this.#origin + offset;
-    const text = this.#wholeText();
-    const end = text === null ? this.#bytes.indexOf(0, start) : text.indexOf("\0", offset - this.#first);
-    const length = end - (text === null ? start : offset - this.#first);
-    if (length > MAX_NAME)
-      throw new BtfError("BTF_LIMIT", `the string at ${offset} is longer than ${MAX_NAME} bytes`);
-    if (text === null) return decoder.decode(this.#bytes.subarray(start, end));
-    return text.slice(end - length, end);
+    const place = offset - this.#first;
+    const text = this.#page(Math.floor(place / PAGE));
+    const from = place % PAGE;
+    const end = text === null ? -1 : text.indexOf("\0", from);
+    if (text === null || end === -1) return this.#single(offset);
+    if (end - from > MAX_NAME) throw tooLong(offset);
+    return text.slice(from, end);
   }
 
   /** The same as bytes, with its NUL: a view. */
@@ -52,21 +57,41 @@ export class BtfStrings {
     if (!(offset >= 0 && offset < this.length))
       throw new BtfError("BTF_RANGE", `there is no string at ${offset}`);
     const start = this.#origin + offset;
-    const end = this.#bytes.indexOf(0, start);
-    if (end - start > MAX_NAME)
-      throw new BtfError("BTF_LIMIT", `the string at ${offset} is longer than ${MAX_NAME} bytes`);
-    return this.#bytes.subarray(start, end + 1);
+    const bytes = this.#bytes.subarray(start, start + MAX_NAME + 1);
+    const end = bytes.indexOf(0);
+    if (end === -1) throw tooLong(offset);
+    return bytes.subarray(0, end + 1);
   }
 
-  #wholeText(): string | null {
-    if (this.#text === undefined) {
+  #page(number: number): string | null {
+    let page = this.#pages[number];
+    if (page === undefined) {
       const start = this.#origin + this.#first;
-      const length = this.length - this.#first;
-      const text = decoder.decode(this.#bytes.subarray(start, start + length));
+      const end = start + this.length - this.#first;
+      const bytes = this.#bytes.subarray(start + number * PAGE, Math.min(end, start + (number + 1) * PAGE));
+      const text = decoder.decode(bytes);
       // UTF-8 has fewer characters than bytes wherever a character takes more than one.
-      this.#text = text.length === length ? text : null;
+      page = text.length === bytes.length ? text : null;
+      this.#pages[number] = page;
     }
-    return this.#text;
+    return page;
+  }
+
+  /** A string that goes on in the next page, or that is not ASCII. */
+  #single(offset: number): string {
+    const known = this.#singles?.get(offset);
+    if (known !== undefined) return known;
+    const start = this.#origin + offset;
+    const bytes = this.#bytes.subarray(start, start + MAX_NAME + 1);
+    const length = bytes.indexOf(0);
+    if (length === -1) throw tooLong(offset);
+    this.#budget -= length;
+    if (this.#budget < 0)
+      throw new BtfError("BTF_LIMIT", `the strings of this BTF overlap without bound, at ${offset}`);
+    const text = decoder.decode(bytes.subarray(0, length));
+    this.#singles ??= new Map();
+    this.#singles.set(offset, text);
+    return text;
   }
 
   /** Whether the string at an offset, which is valid, is that one. */
@@ -104,6 +129,10 @@ export class BtfStrings {
     if (underscores < 3) return hash >>> 0;
     return hashOf(bytes.subarray(start, essentialEnd(bytes, start, at)));
   }
+}
+
+function tooLong(offset: number): BtfError {
+  return new BtfError("BTF_LIMIT", `the string at ${offset} is longer than ${MAX_NAME} bytes`);
 }
 
 const UNDERSCORE = 0x5f;
