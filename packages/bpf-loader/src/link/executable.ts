@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { ElfFile, type ElfSymbol, SectionType, SegmentType, SymbolType } from "@weir/elf";
+import { ElfFile, type ElfSection, type ElfSymbol, SectionType, SegmentType, SymbolType } from "@weir/elf";
 import { errno, SystemError } from "@weir/syscall";
 
 const triplets: Record<string, string> = {
@@ -32,10 +32,12 @@ export function resolveBinary(name: string): string {
   });
 }
 
-/** Where in a file a function begins. Throws SystemError where it does not. */
+/** Where in a file a function begins: "malloc", or "foo@VERS_2" if there are several. Throws SystemError where it does not. */
 export function symbolOffset(path: string, symbol: string): number {
-  const [offset] = symbolOffsets(path, (name) => name === symbol, symbol);
-  return offset!.offset;
+  const elf = ElfFile.parse(readBinary(path));
+  const [first] = find(elf, (section) => symbolsNamed(elf, section, symbol));
+  if (first) return first.offset;
+  throw notFound(path, symbol);
 }
 
 /** Where in a file the functions begin whose names are wanted; each place once. Throws SystemError if none is. */
@@ -45,34 +47,61 @@ export function symbolOffsets(
   what: string,
 ): { name: string; offset: number }[] {
   const elf = ElfFile.parse(readBinary(path));
+  const found = find(elf, (section) =>
+    elf.symbolTable(section).filter(({ name }) => wanted(name) || wanted(name.replace(/@.*/, ""))),
+  );
+  if (found.length > 0) return found;
+  throw notFound(path, what);
+}
+
+/** The places of functions: of those that the file exports, or if there are none, of those that it names for debuggers. */
+function find(
+  elf: ElfFile,
+  candidates: (section: ElfSection) => Iterable<ElfSymbol>,
+): { name: string; offset: number }[] {
   const found = new Map<number, string>();
-  // Names of versions ("foo@VERS_2") are part of the names of .symtab alone. Like libbpf, .symtab comes second: a
-  // stripped library has none, and an unstripped one names private functions there.
   for (const type of [SectionType.DYNSYM, SectionType.SYMTAB]) {
     for (const section of elf.sections.filter((candidate) => candidate.type === type)) {
-      for (const entry of elf.symbolTable(section)) {
-        if (!isFunction(entry)) continue;
-        if (!wanted(entry.name) && !wanted(entry.name.replace(/@.*/, ""))) continue;
-        const offset = fileOffset(elf, entry.value);
-        if (offset !== undefined && !found.has(offset)) found.set(offset, entry.name);
+      for (const symbol of candidates(section)) {
+        if (symbol.type !== SymbolType.FUNC || symbol.sectionIndex === 0) continue;
+        const offset = fileOffset(elf, symbol.value);
+        if (offset !== undefined && !found.has(offset)) found.set(offset, symbol.name);
       }
     }
-    // A name that is exported is meant before one that is private.
     if (found.size > 0) break;
-  }
-  if (found.size === 0) {
-    throw new SystemError({
-      errno: errno.ENOENT!,
-      syscall: "none",
-      action: `find the function ${what} in ${path}`,
-      hint: 'See "readelf -sW" for the functions that it names; a stripped file names only those that it exports.',
-    });
   }
   return [...found].map(([offset, name]) => ({ name, offset }));
 }
 
-function isFunction(symbol: ElfSymbol): boolean {
-  return symbol.type === SymbolType.FUNC && symbol.sectionIndex !== 0;
+/**
+ * The symbols of one name, with or without a version. An executable has hundreds of thousands of symbols, whose names
+ * would take seconds to read: this looks for the name among the strings, and then for whom it belongs to.
+ */
+function* symbolsNamed(elf: ElfFile, section: ElfSection, wanted: string): Generator<ElfSymbol> {
+  const strings = elf.sections[section.link]?.data;
+  if (!strings) return;
+  const text = Buffer.from(strings.buffer, strings.byteOffset, strings.length);
+  const places = new Set<number>();
+  for (const needle of [`${wanted}\0`, `${wanted}@`]) {
+    for (let at = text.indexOf(needle); at !== -1; at = text.indexOf(needle, at + 1)) places.add(at);
+  }
+  if (places.size === 0) return;
+  const { data } = section;
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  const size = elf.header.class === 64 ? 24 : 16;
+  const table = elf.symbolTable(section);
+  for (let index = 0; index < table.length; index++) {
+    if (places.has(view.getUint32(index * size, elf.header.littleEndian))) yield table[index]!;
+  }
+}
+
+function notFound(path: string, what: string): SystemError {
+  return new SystemError({
+    errno: errno.ENOENT!,
+    syscall: "none",
+    action: `find the function ${what} in ${path}`,
+    hint: 'See "readelf -sW" for the functions that it names; a stripped file names only those that it exports.',
+  });
 }
 
 function fileOffset(elf: ElfFile, address: bigint): number | undefined {
