@@ -80,6 +80,7 @@ export function encodeOption(extern: ExternSpec, value: string): Uint8Array {
     // Cut to what fits with its NUL, as libbpf does.
     return new TextEncoder().encode(value.slice(1, -1)).subarray(0, size - 1);
   }
+  if (type === "bool") throw problem(extern, `is ${value}, which a variable of type bool cannot hold`);
   return number(extern, parseInteger(extern, value));
 }
 

@@ -23,6 +23,7 @@ function exercise(object: BpfObject): void {
     // A mutated size may be anything up to 4 GiB; the contents are as large as the section says.
     if (variable.size < 65_536) attempt(() => variable.codec);
   }
+  for (const table of object.structOps) attempt(() => table.get());
   for (const program of object.programs) {
     attempt(() => {
       const linked = link(program.function, object.littleEndian);
@@ -93,7 +94,7 @@ test("a mutated object gives one of the known errors or an object, never anythin
   );
 });
 
-for (const name of [".BTF", ".BTF.ext", ".symtab", ".reltc", "tc"]) {
+for (const name of [".BTF", ".BTF.ext", ".symtab", ".reltc", "tc", ".rel.maps", ".rel.struct_ops", "maps"]) {
   const places = originals.flatMap((bytes) => {
     const section = ElfFile.parse(bytes).section(name);
     return section ? [{ bytes, offset: section.offset, size: section.size }] : [];

@@ -23,7 +23,11 @@ export type FixtureName =
   | "legacy"
   | "iproute2"
   | "struct-ops"
-  | "targets";
+  | "targets"
+  | "contents-big-endian"
+  | "externs-big-endian"
+  | "struct-ops-big-endian"
+  | "iproute2-big-endian";
 
 /** All of them. */
 export const fixtureNames: readonly FixtureName[] = [
@@ -48,6 +52,10 @@ export const fixtureNames: readonly FixtureName[] = [
   "iproute2",
   "struct-ops",
   "targets",
+  "contents-big-endian",
+  "externs-big-endian",
+  "struct-ops-big-endian",
+  "iproute2-big-endian",
 ];
 
 /** Where an object lies. */
