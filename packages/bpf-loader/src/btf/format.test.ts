@@ -82,6 +82,7 @@ test("types in a circle, and structs that multiply, are refused in bounded time"
   assert.is(code([["", info(BtfKind.CONST), 1]]), "BTF_DEPTH");
   assert.is(code([["", info(BtfKind.STRUCT, 1), 0, "", 1, 0]]), "BTF_DEPTH");
   assert.is(code([["", info(BtfKind.ARRAY), 0, 1, 1, 1]]), "BTF_DEPTH");
+  assert.is(code([["d", info(BtfKind.DATASEC, 1), 0, 1, 0, 0]]), "BTF_KIND");
   const doubling: TypeWords[] = [];
   for (let id = 1; id < 24; id++)
     doubling.push(["", info(BtfKind.STRUCT, 2), 0, "a", id + 1, 0, "b", id + 1, 0]);

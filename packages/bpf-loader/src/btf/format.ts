@@ -48,7 +48,7 @@ class Formatter {
         return `${linkage}${this.declare(type.type, type.name, "")};`;
       }
       case "datasec":
-        return type.entries.map((entry) => this.format(entry.type)).join("\n");
+        return type.entries.map((entry) => this.#sectionEntry(type.name, entry.type)).join("\n");
       case "decl_tag":
         return `__attribute__((btf_decl_tag("${type.name}")))`;
       default:
@@ -122,6 +122,13 @@ class Formatter {
     this.#count(lines.length, type.id);
     const all = lines.map((line) => `${inside}${line}\n`).join("");
     return lines.length === 0 ? `${base(type)} {}` : `${base(type)} {\n${all}${indent}}`;
+  }
+
+  #sectionEntry(section: string, id: number): string {
+    const kind = this.#btf.kind(id);
+    if (kind !== "var" && kind !== "func")
+      throw new BtfError("BTF_KIND", `section ${section} lists a ${kind} among its variables`);
+    return this.format(id);
   }
 
   #parameters(type: BtfTypeOf<"func_proto">, indent: string, depth: number): string {
