@@ -49,11 +49,9 @@ export function printLoad(
   if (report.pinned !== null) parts.push(`Pinned in ${bold(report.pinned)}`);
   terminal.print(parts.length > 0 ? parts.join("\n\n") : "The object holds no programs and no maps.");
 
-  for (const { name, message, lastLines, logLines } of failed) {
+  for (const { names, message, lastLines, logLines } of grouped(failed)) {
     const more = logLines > lastLines.length ? ` (the last of ${logLines} lines; --log FILE keeps all)` : "";
-    terminal.complain(
-      `\nweir-bpf: program "${name}" of ${file} did not load: ${message}${lastLines.length > 0 ? more : ""}`,
-    );
+    terminal.complain(`\nweir-bpf: ${listed(names)} of ${file} did not load: ${message}${more}`);
     for (const line of lastLines) terminal.complain(`    ${line}`);
   }
   if (report.error !== null)
@@ -61,6 +59,35 @@ export function printLoad(
   if (report.run?.error !== undefined)
     terminal.complain(`\nweir-bpf: the test run of "${report.run.program}" failed: ${report.run.error}`);
   if (wantedPins && report.pinned === null) terminal.complain("weir-bpf: nothing was pinned");
+}
+
+interface FailedPrograms extends Omit<FailedProgram, "name" | "message"> {
+  readonly names: string[];
+  message: string;
+}
+
+/** Programs that failed for the same reason, in one group; those with a log of their own stay alone. */
+function grouped(failed: readonly FailedProgram[]): FailedPrograms[] {
+  const groups = new Map<string, FailedPrograms>();
+  for (const { name, ...rest } of failed) {
+    // The program's own name may be part of its reason.
+    const reason = rest.message.replaceAll(`program "${name}"`, "it");
+    const group = groups.get(reason);
+    if (group && rest.lastLines.length === 0 && group.lastLines.length === 0) {
+      group.names.push(name);
+      group.message = reason;
+    } else groups.set(rest.lastLines.length === 0 ? reason : name, { ...rest, names: [name] });
+  }
+  return [...groups.values()];
+}
+
+/** How many names a sentence has. */
+const NAMES = 5;
+
+function listed(names: readonly string[]): string {
+  const quoted = names.slice(0, NAMES).map((name) => `"${name}"`);
+  const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : "";
+  return `${names.length === 1 ? "program" : "programs"} ${quoted.join(", ")}${more}`;
 }
 
 function describeRun(run: RunReport, bold: (text: string) => string): string {

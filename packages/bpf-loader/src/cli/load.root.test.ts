@@ -12,6 +12,7 @@ import { memoryTerminal } from "../testing/terminal.js";
 import { thrown } from "../testing/thrown.js";
 import { printFeatures } from "./features.js";
 import { type LoadCommandOptions, load } from "./load.js";
+import { printLoad } from "./load-output.js";
 
 const test = suite("weir-bpf load");
 
@@ -114,6 +115,29 @@ test("what is known better than the verifier says it is in the sentence", () => 
   assert.match(
     terminal.errors(),
     'did not load: the verifier refused it (EINVAL): struct task_struct has no field "nothing_of_the_kind"\n',
+  );
+});
+
+test("programs that fail for one reason are told of once", () => {
+  const terminal = memoryTerminal();
+  const failed = ["first", "second", "third", "fourth", "fifth", "sixth"].map((name) => ({
+    name,
+    message: `could not load program "${name}": operation not permitted`,
+    lastLines: name === "third" ? ["its log"] : [],
+    logLines: name === "third" ? 1 : 0,
+  }));
+  const report = { maps: [], programs: [], variables: [], run: null, error: null, pinned: null };
+  printLoad("x.bpf.o", report, failed, false, terminal);
+  assert.equal(
+    terminal
+      .errors()
+      .split("\n")
+      .filter((line) => line !== ""),
+    [
+      'weir-bpf: programs "first", "second", "fourth", "fifth", "sixth" of x.bpf.o did not load: could not load it: operation not permitted',
+      'weir-bpf: program "third" of x.bpf.o did not load: could not load program "third": operation not permitted',
+      "    its log",
+    ],
   );
 });
 
