@@ -1,5 +1,7 @@
-import { type Fd, fdResult } from "./fd.js";
-import { int, rawPerfEventOpen } from "./libc.js";
+import { errno } from "./errno.js";
+import { SystemError } from "./errors.js";
+import { Fd } from "./fd.js";
+import { int, lastErrno, rawPerfEventOpen } from "./libc.js";
 import type { Struct } from "./struct.js";
 
 const PERF_FLAG_FD_CLOEXEC = 8;
@@ -19,17 +21,23 @@ export function perfEventOpen(
   flags: number,
   action: string,
 ): Fd {
-  return fdResult(
-    rawPerfEventOpen(
-      attr.bytes,
-      int(pid, "pid"),
-      int(cpu, "cpu"),
-      int(groupFd, "groupFd"),
-      flags | PERF_FLAG_FD_CLOEXEC,
-    ),
-    "perf event",
-    "perf_event_open",
-    action,
-    "It takes CAP_PERFMON, or a lower kernel.perf_event_paranoid.",
+  const result = rawPerfEventOpen(
+    attr.bytes,
+    int(pid, "pid"),
+    int(cpu, "cpu"),
+    int(groupFd, "groupFd"),
+    flags | PERF_FLAG_FD_CLOEXEC,
   );
+  if (result >= 0) return Fd.adopt(result, "perf event");
+  const number = lastErrno();
+  throw new SystemError({ errno: number, syscall: "perf_event_open", action, ...hint(number) });
+}
+
+function hint(number: number): { hint?: string } {
+  const refused: unknown[] = [errno.EACCES, errno.EPERM];
+  return refused.includes(number)
+    ? {
+        hint: "It takes CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8), or a lower kernel.perf_event_paranoid.",
+      }
+    : {};
 }

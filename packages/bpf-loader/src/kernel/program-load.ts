@@ -122,7 +122,7 @@ function refusal(options: ProgramLoadOptions, number: number, log: string): Erro
   const reason = options.explain?.(log);
   if (reason instanceof Error) return reason;
   if (reason !== undefined) return new VerifierError(name, log, error, reason);
-  const missing = missingForProgram(options.type, options.instructions, log);
+  const missing = missingForProgram(options, log);
   if (missing) return missing;
   return log === "" ? error : new VerifierError(name, log, error);
 }

@@ -1,11 +1,13 @@
 import { NotSupportedError } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { VerifierError } from "../index.js";
+import { assemble, exit, instruction, move } from "../asm.js";
+import { BpfProgram, ProgramFlag, VerifierError } from "../index.js";
 import { openDescriptors } from "../testing/descriptors.js";
 import { parseFixture } from "../testing/fixtures.js";
 import { needs, testWith, testWithout } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
+import { kernelBefore } from "./call.js";
 
 const test = suite("refused programs");
 
@@ -71,5 +73,52 @@ testWithout(
     assert.is(error.since, "5.12");
   },
 );
+
+const before = (since: readonly [number, number], name: string) => ({
+  name,
+  since,
+  has: () => !kernelBefore(...since),
+});
+/** r0 = (s8) r0 */
+const version4 = assemble(move(0, 0), instruction(0xbf, 0, 0, 8, 0), exit());
+
+testWith(
+  test,
+  before([6, 6], "version 4"),
+  "instructions of version 4 load where the kernel has them",
+  () => {
+    BpfProgram.load({ type: "xdp", instructions: version4, license: "GPL" }).close();
+  },
+);
+
+testWithout(
+  test,
+  before([6, 6], "version 4"),
+  "instructions that are too new are told with their version",
+  () => {
+    const error = thrown(() => BpfProgram.load({ type: "xdp", instructions: version4, license: "GPL" }));
+    assert.is((error as NotSupportedError).since, "6.6");
+  },
+);
+
+testWithout(test, before([6, 7], "unix hooks"), "a hook that is too new is told with its version", () => {
+  const error = thrown(() =>
+    BpfProgram.load({
+      type: "cgroup_sock_addr",
+      expectedAttachType: "cgroup_unix_connect",
+      instructions: assemble(move(0, 1), exit()),
+      license: "GPL",
+    }),
+  );
+  assert.is((error as NotSupportedError).since, "6.7");
+  assert.match((error as NotSupportedError).feature, "attach type cgroup_unix_connect");
+});
+
+testWithout(test, before([5, 18], "xdp.frags"), "a flag that is too new is told with its version", () => {
+  const flags = ProgramFlag.XDP_HAS_FRAGS;
+  const instructions = assemble(move(0, 2), exit());
+  const error = thrown(() => BpfProgram.load({ type: "xdp", flags, instructions, license: "GPL" }));
+  assert.is((error as NotSupportedError).since, "5.18");
+});
 
 test.run();

@@ -84,8 +84,15 @@ test("links and programs are those that bpftool lists", () => {
   const both = ids("link").filter((id) => ours.includes(id));
   assert.ok(both.includes(link.info.id));
   const programs = [...BpfProgram.ids()];
-  assert.ok(ids("prog").filter((id) => programs.includes(id)).includes(counter.program.info.id));
-  assert.equal([...programs].sort((a, b) => a - b), programs);
+  assert.ok(
+    ids("prog")
+      .filter((id) => programs.includes(id))
+      .includes(counter.program.info.id),
+  );
+  assert.equal(
+    [...programs].sort((a, b) => a - b),
+    programs,
+  );
 });
 
 test("a pinned link outlives whoever attached it, and is opened, changed and ended by another", () => {

@@ -1,4 +1,4 @@
-import { BpfCommand, type Fd, tryBpf } from "@weir/syscall";
+import { BpfCommand, errno, type Fd, tryBpf } from "@weir/syscall";
 import { bpfError } from "../kernel/call.js";
 import { type AttachType, attachTypeTable } from "../names/tables.js";
 import { AttachFlag, programAttach } from "./attributes.js";
@@ -71,7 +71,8 @@ export function progAttach(program: AttachableProgram, options: ProgAttach): Leg
     detach() {
       const attr = programAttach.build({ target, progFd: current.number, attachType });
       const result = within(() => tryBpf(BpfCommand.PROG_DETACH, attr));
-      if (result < 0) {
+      // It is no longer there, or what it was attached to is gone: nothing of ours is left.
+      if (result < 0 && result !== -errno.ENOENT! && result !== -errno.ENODEV!) {
         throw bpfError(
           BpfCommand.PROG_DETACH,
           -result,

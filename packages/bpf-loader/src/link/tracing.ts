@@ -23,9 +23,12 @@ export function attachTracing(program: AttachableProgram, options: TracingOption
   // Without a cookie the older command does, which every kernel with such programs has.
   if (options.cookie === undefined) return attachRawTracepoint(program, "");
   if (program.expectedAttachType === "trace_raw_tp") return attachRawTracepoint(program, "", options);
+  // The kernel does not tell what a program was loaded for, and wants to hear the same again.
+  if (!program.expectedAttachType)
+    throw new RangeError(`program "${program.name}" was opened rather than loaded, and takes no cookie`);
   const attr = linkCreateTracing.build({
     progFd: program.fd.number,
-    attachType: attachTypeTable.number(program.expectedAttachType ?? "trace_fentry"),
+    attachType: attachTypeTable.number(program.expectedAttachType),
     cookie: options.cookie,
   });
   const action = `attach program "${program.name}"`;
