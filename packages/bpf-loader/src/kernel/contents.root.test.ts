@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BpfMap, type MapSpec } from "../index.js";
+import { BpfMap, BpfObject } from "../index.js";
 import { openDescriptors } from "../testing/descriptors.js";
-import { parseFixture } from "../testing/fixtures.js";
+import { fixture, parseFixture } from "../testing/fixtures.js";
 import { needs, temporaryBpffs, testWith } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
 
@@ -89,21 +89,42 @@ test("a pinned map of maps keeps what is in it when it is used again", () => {
   assert.is(second.program("read_maps").testRun({ data }).returnValue, 9);
 });
 
-test("a reused map that differs in every field is refused with all of them", () => {
+test("a pinned map that differs in every field is refused with all of them", () => {
   using bpffs = temporaryBpffs();
   const object = parseFixture("contents");
-  const map: MapSpec = object.map("on_node");
-  map.pinning = "by_name";
-  const options = { programs: ["use_others"], pinPath: bpffs.path };
+  object.map("on_node").pinning = "by_name";
   {
-    using other = BpfMap.create({ type: "array", keySize: 4, valueSize: 8, maxEntries: 3, flags: 1 << 10 });
+    using other = BpfMap.create({ type: "lru_hash", keySize: 8, valueSize: 8, maxEntries: 3 });
     other.pin(join(bpffs.path, "on_node"));
   }
-  const error = thrown(() => object.load(options));
   assert.match(
-    error.message,
-    /type is array instead of hash, valueSize is 8 instead of 20, maxEntries is 3 instead of 1, flags is 1024 instead of 4/,
+    thrown(() => object.load({ programs: ["use_others"], pinPath: bpffs.path })).message,
+    /type is lru_hash instead of hash, keySize is 8 instead of 4, valueSize is 8 instead of 20, maxEntries is 3 instead of 1, flags is 0 instead of 4/,
   );
+});
+
+testWith(test, needs.bloomFilter, "a pinned map that differs in map_extra alone is refused", () => {
+  using bpffs = temporaryBpffs();
+  const load = (hashes: bigint) => {
+    const object = parseFixture("contents");
+    object.map("bloom").pinning = "by_name";
+    object.map("bloom").mapExtra = hashes;
+    object.load({ programs: ["use_others"], pinPath: bpffs.path }).close();
+  };
+  load(3n);
+  load(3n);
+  assert.match(thrown(() => load(4n)).message, /definition of map "bloom": mapExtra is 3 instead of 4$/);
+});
+
+test("a pinned map of devices is used again, although the kernel has added a flag to it", () => {
+  using bpffs = temporaryBpffs();
+  const object = parseFixture("legacy");
+  Object.assign(object.map("counts"), { type: "devmap", valueSize: 4, pinning: "by_name" });
+  object.program("count").autoload = false;
+  const options = { pinPath: bpffs.path };
+  object.load(options).close();
+  using again = object.load(options);
+  assert.is(again.map("counts").type, "devmap");
 });
 
 test("maps from before BTF are loaded by their definitions", () => {
@@ -113,6 +134,18 @@ test("maps from before BTF are loaded by their definitions", () => {
   // Typed by the struct that BPF_ANNOTATE_KV_PAIR made.
   assert.is(loaded.map<number, bigint>("counts").get(2), 64n);
   assert.equal([...loaded.map("seen").raw.keys()], [Uint8Array.of(64, 0, 0, 0, 0, 0, 0, 0)]);
+});
+
+test("maps from before BTF need none", () => {
+  const bytes = fixture("legacy");
+  const text = new TextDecoder("latin1").decode(bytes);
+  // Section .BTF, whose name is the end of .rel.BTF's where there is one, becomes .CTF, and .BTF.ext too.
+  for (const match of text.matchAll(/\.BTF(?=\0|\.ext\0)/g)) bytes[match.index + 1] = "C".charCodeAt(0);
+  const object = BpfObject.parse(bytes);
+  assert.is(object.btf, undefined);
+  using loaded = object.load();
+  assert.is(loaded.program("count").testRun({ data }).returnValue, 64);
+  assert.equal(loaded.map("counts").get(2), Uint8Array.of(64, 0, 0, 0, 0, 0, 0, 0));
 });
 
 test("maps of iproute2 refer to each other, and its tail calls find their programs", () => {

@@ -29,7 +29,8 @@ type Resolution =
 export class Externs {
   readonly #resolved = new Map<ExternSpec, Resolution>();
   readonly #poisoned: ExternSpec[] = [];
-  readonly #options: KconfigValues | undefined;
+  readonly #readOptions: () => KconfigValues;
+  #options: KconfigValues | undefined;
 
   /**
    * Finds what the programs use, and nothing else: one missing symbol fails no program that does without it.
@@ -42,14 +43,14 @@ export class Externs {
     types: KernelTypes,
     kconfig: string | undefined,
   ) {
+    this.#readOptions = () => kconfigValues(all, kconfig);
     const used = new Set<ExternSpec>();
     for (const { references } of programs)
       for (const reference of references) if (reference.kind === "extern") used.add(reference.extern);
-    if (all.some((extern) => extern.kconfig)) this.#options = kconfigValues(all, kconfig);
     const untyped = [...used].filter((extern) => extern.kind === "ksym" && extern.type === 0);
     const addresses = kernelSymbols(untyped.map((extern) => extern.name));
     for (const extern of used) {
-      const problem = this.#options?.problems.get(extern);
+      const problem = extern.kconfig && this.#kconfigValues.problems.get(extern);
       if (problem) throw problem;
       if (extern.kind !== "kconfig") this.#resolved.set(extern, resolve(extern, btf, addresses, types));
     }
@@ -57,7 +58,7 @@ export class Externs {
 
   /** The contents of section ".kconfig". */
   get kconfig(): Uint8Array {
-    return this.#options?.bytes ?? new Uint8Array();
+    return this.#kconfigValues.bytes;
   }
 
   /**
@@ -94,6 +95,11 @@ export class Externs {
       });
     }
     return undefined;
+  }
+
+  get #kconfigValues(): KconfigValues {
+    this.#options ??= this.#readOptions();
+    return this.#options;
   }
 
   #completeLoad(view: DataView, at: number, resolution: Resolution): void {

@@ -38,15 +38,22 @@ export function kconfigValues(externs: Iterable<ExternSpec>, text = ""): Kconfig
     if (extern.name.startsWith("CONFIG_")) wanted.set(extern.name, extern);
     else write(extern, () => virtualOption(extern));
   }
+  let configuration: string | undefined = text;
   for (const source of [() => text, kernelConfiguration]) {
     if (wanted.size === 0) break;
-    const values = findOptions(source(), wanted);
+    configuration = source();
+    const values = findOptions(configuration ?? "", wanted);
     for (const [name, value] of values)
       write(wanted.get(name)!, () => encodeOption(wanted.get(name)!, value));
     wanted = new Map([...wanted].filter(([name]) => !values.has(name)));
   }
   for (const extern of wanted.values()) {
-    if (!extern.weak) problems.set(extern, problem(extern, "is not set in the kernel's configuration"));
+    if (extern.weak) continue;
+    const why =
+      configuration === undefined
+        ? `is not known: there is neither ${configurationPath()} nor /proc/config.gz; give load its value (kconfig)`
+        : "is not set in the kernel's configuration";
+    problems.set(extern, problem(extern, why));
   }
   return { bytes, problems };
 }
@@ -149,11 +156,14 @@ function parseInteger(extern: ExternSpec, text: string): bigint {
   return BigInt.asUintN(64, sign === "-" ? -value : value);
 }
 
-/** The configuration of the running kernel as text; "" if it is nowhere to be found. */
-function kernelConfiguration(): string {
-  const path = `/boot/config-${kernelVersion().release}`;
-  if (existsSync(path)) return readFileSync(path, "latin1");
-  if (!existsSync("/proc/config.gz")) return "";
+function configurationPath(): string {
+  return `/boot/config-${kernelVersion().release}`;
+}
+
+/** The configuration of the running kernel as text; undefined if it is nowhere to be found. */
+function kernelConfiguration(): string | undefined {
+  if (existsSync(configurationPath())) return readFileSync(configurationPath(), "latin1");
+  if (!existsSync("/proc/config.gz")) return undefined;
   // Loaded here alone: it takes longer than most objects do.
   const { gunzipSync } = createRequire("/")("node:zlib") as typeof import("node:zlib");
   return gunzipSync(readFileSync("/proc/config.gz")).toString("latin1");

@@ -42,7 +42,9 @@ export class KernelTypes implements Disposable {
     for (const one of module === undefined ? kernelBtf.modules() : [module]) {
       if (module !== undefined && !kernelBtf.modules().includes(one)) return undefined;
       const btf = kernelBtf.module(one);
-      const type = btf.find(name, kind);
+      // Of the module alone: what the kernel has was looked at before, or is not wanted.
+      const id = btf.ownFlavours(name, [kind]).find((own) => btf.name(own) === name);
+      const type = id === undefined ? undefined : (btf.type(id) as BtfTypeOf<K>);
       const fd = type && this.#moduleFd(one);
       if (fd) return { type, btf, module: fd };
     }

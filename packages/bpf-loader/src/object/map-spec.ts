@@ -3,6 +3,8 @@ import { btfCodec, type Codec, indexCodec, rawCodec } from "../btf/codec.js";
 import type { MapType } from "../names/tables.js";
 import type { ProgramSpec } from "./program-spec.js";
 
+const NOTHING = new Uint8Array();
+
 /** One element of a map when it is new: a map of a map of maps, or a program of a program array. */
 export type MapSlot =
   | { readonly key: number; readonly map: MapSpec }
@@ -31,7 +33,7 @@ export class MapSpec {
   /** What a map of maps, or an array of programs, is filled with when it has been created. */
   contents: MapSlot[] = [];
   /** What a definition in a "maps" section has behind the fields that this loader knows: bytes for whoever wrote it. */
-  extra: Uint8Array = new Uint8Array();
+  extra: Uint8Array = NOTHING;
   readonly #btf: Btf | undefined;
   readonly #keyType: number;
   readonly #valueType: number;

@@ -54,6 +54,11 @@ export const needs = {
     since: [6, 2],
     has: () => hasKernelFunction("bpf_rcu_read_lock"),
   },
+  kernelVariables: {
+    name: "variables in the kernel's BTF",
+    since: [5, 11],
+    has: () => kernelBtf.vmlinux().find("bpf_prog_active", "var") !== undefined,
+  },
   structOpsLinks: {
     name: "struct_ops links",
     since: [6, 4],
