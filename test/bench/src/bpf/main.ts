@@ -3,7 +3,14 @@ import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type BpfMap, BpfObject, kernelBtf } from "@weir/bpf-loader";
+import {
+  type BpfMap,
+  BpfObject,
+  type Codec,
+  kernelBtf,
+  type LoadedObject,
+  RingBuffer,
+} from "@weir/bpf-loader";
 import { collectGarbage, heldBytes } from "./memory.js";
 import { Peer } from "./peer.js";
 import { median, type Result, reached, table } from "./report.js";
@@ -16,6 +23,8 @@ const { values: options } = parseArgs({
 const ROUNDS = Number(options.rounds);
 /** Elements of the map that is measured; libbpf.c has the same number. */
 const ENTRIES = 10_000;
+/** Records that the ring buffer holds when it is drained; libbpf.c has the same number. */
+const RECORDS = 10_000;
 
 const object = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}.bpf.o`, import.meta.url));
 
@@ -176,6 +185,39 @@ function mapContests(map: BpfMap<number, bigint>): Contest[] {
   ];
 }
 
+/** The second field of `struct record`, read where it lies. */
+const lengthCodec: Codec<number> = {
+  size: 12,
+  read: (view, at) => view.getUint32(at + 8, true),
+  write: (view, at, value) => view.setUint32(at + 8, value, true),
+  decode: (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true),
+  encode: (value) => new Uint8Array(Uint32Array.of(0, 0, value).buffer),
+};
+
+/** Draining a ring buffer of records of 56 bytes, of which the same field is read on both sides. */
+function ringContest(elements: LoadedObject, ring: RingBuffer): Contest {
+  const program = elements.program("produce");
+  const data = new Uint8Array(64);
+  let sum = 0;
+  return {
+    name: "ring buffer, per record",
+    command: "ring",
+    argument: object("elements"),
+    count: 5,
+    ours: () => {
+      program.testRun({ data, repeat: RECORDS });
+      let count = 0;
+      const elapsed = timed(() => {
+        count = ring.consume((record) => {
+          sum += record.decode(lengthCodec);
+        });
+      });
+      if (count < RECORDS || sum === 0) throw new Error(`${count} records`);
+      return elapsed / count;
+    },
+  };
+}
+
 function count(entries: Iterable<unknown>): void {
   let count = 0;
   for (const _ of entries) count++;
@@ -232,12 +274,14 @@ async function measureAll(folder: string): Promise<Result[]> {
   using peer = new Peer(folder);
   using elements = BpfObject.parse(new Uint8Array(readFileSync(object("elements")))).load();
   const map = elements.map<number, bigint>("numbers");
+  using ring = RingBuffer.open(elements.map("records"));
   for (let i = 0; i < ENTRIES; i++) map.set(i, BigInt(i));
   const contests = [
     ...objectContests("one", "1 program", 10),
     ...objectContests("thirty", "30 programs", 2),
     ...btfContests,
     ...mapContests(map),
+    ringContest(elements, ring),
   ];
   const results: Result[] = [];
   for (const each of contests) {
