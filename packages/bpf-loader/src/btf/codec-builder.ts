@@ -1,5 +1,15 @@
 import type { Btf } from "./btf.js";
-import { array, bits, boolean, byteArray, enumeration, float, integer, type Node } from "./codec-nodes.js";
+import {
+  array,
+  bits,
+  boolean,
+  byteArray,
+  enumeration,
+  float,
+  integer,
+  type Node,
+  truth,
+} from "./codec-nodes.js";
 import { type Alternative, member, type Part, shifted, struct, union } from "./codec-struct.js";
 import { BtfError } from "./error.js";
 import { kernelOwned } from "./kernel-owned.js";
@@ -130,7 +140,8 @@ export class BtfCodecBuilder {
     const start = field.bitOffset % 8;
     const size = Math.ceil((start + width) / 8);
     const node = bits(size, start, width, type.signed, type.size > 4, this.#btf.littleEndian);
-    return type.kind === "int" ? node : enumeration(node, type.name, type.values);
+    if (type.kind !== "int") return enumeration(node, type.name, type.values);
+    return type.bool ? truth(node) : node;
   }
 
   #sectionParts(type: BtfTypeOf<"datasec">, depth: number): Part[] {

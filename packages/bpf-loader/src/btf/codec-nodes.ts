@@ -72,14 +72,18 @@ export function bits(
 
 /** `_Bool`. */
 export function boolean(size: number, little: boolean): Node {
-  const number = integer(size, false, little);
+  return truth(integer(size, false, little));
+}
+
+/** `_Bool`, as the integer that it is stored as. */
+export function truth(number: Node): Node {
   return {
-    size,
+    size: number.size,
     read: (view, at) => Number(number.read(view, at)) !== 0,
     write(view, at, value) {
       if (typeof value !== "boolean")
         throw new BtfValueError("", `expected true or false, not ${show(value)}`);
-      number.write(view, at, size > 4 ? BigInt(value) : Number(value));
+      number.write(view, at, number.size > 4 ? BigInt(value) : Number(value));
     },
   };
 }

@@ -16,6 +16,8 @@ export type FixtureName =
   | "structures"
   | "attach"
   | "core"
+  | "layouts"
+  | "layouts-big-endian"
   | "core-loads"
   | "core-missing"
   | "contents"
@@ -44,6 +46,8 @@ export const fixtureNames: readonly FixtureName[] = [
   "structures",
   "attach",
   "core",
+  "layouts",
+  "layouts-big-endian",
   "core-loads",
   "core-missing",
   "contents",

@@ -145,7 +145,7 @@ export class TypeWriter {
 
   // A bit-field of bool is read as the number that it is.
   #memberType(member: BtfMember, type: BtfType, depth: number): string {
-    if (member.bitSize > 0 && type.kind === "int") return type.size > 4 ? "bigint" : "number";
+    if (member.bitSize > 0 && type.kind === "int" && !type.bool) return type.size > 4 ? "bigint" : "number";
     return this.type(member.type, depth + 1);
   }
 

@@ -1,0 +1,27 @@
+import { readFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { fixturePath, parseFixture } from "../testing/fixtures.js";
+import { randomStructs } from "../testing/random-structs.js";
+
+const test = suite("structs as the compiler lays them out");
+const { source, variables } = randomStructs();
+
+test("the fixture is what its maker makes", () => {
+  const path = new URL("layouts.bpf.c", fixturePath("layouts"));
+  assert.is(readFileSync(path, "utf8"), source);
+});
+
+for (const name of ["layouts", "layouts-big-endian"] as const) {
+  test(`${name}: each value is read as the source gives it, and written as the compiler does`, () => {
+    const object = parseFixture(name);
+    for (const { name, value } of variables) {
+      const variable = object.variable(name);
+      assert.equal(variable.get(), value, name);
+      // The compiler leaves padding zero as well.
+      assert.equal(variable.codec.encode(value), variable.bytes, name);
+    }
+  });
+}
+
+test.run();
