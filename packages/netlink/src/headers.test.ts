@@ -6,6 +6,16 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { extendedAckAttributes, policyAttributes } from "./netlink-error.js";
 import { addressAttributes, ifaCacheinfo, ifaddrmsg } from "./rtnetlink/address.js";
+import { encapSets } from "./rtnetlink/encap.js";
+import {
+  bridgeLinkMessage,
+  bridgeVlanEntry,
+  bridgeVlanMessage,
+  bridgeVlanMessageHeader,
+  bridgeVlanStats,
+  netconfAttributes,
+  netconfHeader,
+} from "./rtnetlink/family-links.js";
 import { bondAggregator, bondData, bondPortData } from "./rtnetlink/kinds/bond.js";
 import {
   bridgeAfSpec,
@@ -40,7 +50,27 @@ import {
 } from "./rtnetlink/link-schema.js";
 import { RtmType } from "./rtnetlink/messages.js";
 import { namespaceIdAttributes, rtgenmsg } from "./rtnetlink/namespace-id.js";
+import {
+  fdbExtension,
+  ndaCacheinfo,
+  ndmsg,
+  ndtConfig,
+  ndtmsg,
+  ndtStats,
+  neighbourAttributes,
+  neighbourParameters,
+  neighbourTableAttributes,
+} from "./rtnetlink/neighbour-schema.js";
+import {
+  groupStatsEntry,
+  nexthopGroupEntry,
+  nexthopObjectAttributes,
+  nhmsg,
+  resilientBucket,
+  resilientGroup,
+} from "./rtnetlink/nexthop-schema.js";
 import { routeAttributes, routeMetrics, rtaCacheinfo, rtmsg } from "./rtnetlink/route-schema.js";
+import { fibRuleHeader, portRange, ruleAttributes, uidRange } from "./rtnetlink/rule-schema.js";
 import * as vf from "./rtnetlink/vf-schema.js";
 import type { AttributeSet, Declaration, Struct } from "./schema/index.js";
 import {
@@ -113,6 +143,21 @@ const sets = [
   vxlanData(),
   xdpAttributes(),
   xfrmData(),
+  bridgeLinkMessage().attributes,
+  bridgeVlanEntry,
+  bridgeVlanMessage().attributes,
+  bridgeVlanStats,
+  netconfAttributes,
+  ...Object.values(encapSets).map((set) => set()),
+  fdbExtension,
+  neighbourAttributes,
+  neighbourParameters,
+  neighbourTableAttributes,
+  groupStatsEntry,
+  nexthopObjectAttributes,
+  resilientBucket,
+  resilientGroup,
+  ruleAttributes,
 ] as unknown as AnySet[];
 
 const structs = [
@@ -162,6 +207,18 @@ const structs = [
   vlanFlags,
   vlanQosMapping,
   vxlanPortRange,
+  bridgeVlanMessageHeader,
+  netconfHeader,
+  ndaCacheinfo,
+  ndmsg,
+  ndtConfig,
+  ndtmsg,
+  ndtStats,
+  nexthopGroupEntry,
+  nhmsg,
+  fibRuleHeader,
+  portRange,
+  uidRange,
 ] as unknown as Struct<never>[];
 
 /** Constants that are younger than the headers of Linux 6.1 (Debian 12), with the version that brought them. */
@@ -205,6 +262,25 @@ const younger = new Map([
   ["IFLA_VXLAN_RESERVED_BITS", "6.14"],
   ["IFLA_VXLAN_MC_ROUTE", "6.15"],
   ["ifla_geneve_port_range", "6.15"],
+  ["SEG6_IPTUNNEL_SRC", "by 7.2"],
+  ["BRIDGE_VLANDB_ENTRY_MCAST_N_GROUPS", "6.3"],
+  ["BRIDGE_VLANDB_ENTRY_MCAST_MAX_GROUPS", "6.3"],
+  ["BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS", "6.4"],
+  ["BRIDGE_VLANDB_ENTRY_NEIGH_FORWARD_GRAT", "by 7.2"],
+  ["NHA_GROUP_STATS_ENTRY_ID", "6.9"],
+  ["NHA_GROUP_STATS_ENTRY_PACKETS", "6.9"],
+  ["NHA_GROUP_STATS_ENTRY_PACKETS_HW", "6.9"],
+  ["NHA_GROUP_STATS_ENTRY", "6.9"],
+  ["NHA_OP_FLAGS", "6.9"],
+  ["NHA_GROUP_STATS", "6.9"],
+  ["NHA_HW_STATS_ENABLE", "6.9"],
+  ["NHA_HW_STATS_USED", "6.9"],
+  ["FRA_DSCP", "6.12"],
+  ["FRA_FLOWLABEL", "6.14"],
+  ["FRA_FLOWLABEL_MASK", "6.14"],
+  ["FRA_SPORT_MASK", "6.15"],
+  ["FRA_DPORT_MASK", "6.15"],
+  ["FRA_DSCP_MASK", "6.15"],
   ["TCA_FQ_PRIOMAP", "6.7"],
   ["TCA_FQ_WEIGHTS", "6.7"],
   ["TCA_FQ_OFFLOAD_HORIZON", "6.13"],
@@ -221,12 +297,19 @@ const growing = new Set(["tc_fq_qd_stats", "rtnl_link_stats64"]);
 
 const includes = [
   "sys/socket.h",
+  "linux/fib_rules.h",
   "linux/gen_stats.h",
   "linux/if_addr.h",
   "linux/if_bridge.h",
   "linux/if_link.h",
   "linux/if_tunnel.h",
+  "linux/lwtunnel.h",
+  "linux/mpls_iptunnel.h",
+  "linux/neighbour.h",
   "linux/net_namespace.h",
+  "linux/netconf.h",
+  "linux/nexthop.h",
+  "linux/seg6_iptunnel.h",
   "linux/netlink.h",
   "linux/pkt_cls.h",
   "linux/pkt_sched.h",

@@ -26,15 +26,20 @@ export {
 } from "./rtnetlink/address.js";
 export { Addresses, type AddressFilter } from "./rtnetlink/addresses.js";
 export type { Batch } from "./rtnetlink/batch.js";
+export { type BridgeVlan, type BridgeVlanRequest, BridgeVlans } from "./rtnetlink/bridge-vlans.js";
+export type { MplsLabel } from "./rtnetlink/encap.js";
 export type { Change, MonitorGroup, RtnetlinkEvent } from "./rtnetlink/events.js";
+export { type FdbFilter, ForwardingDatabase } from "./rtnetlink/fdb.js";
 export {
   isLinkKind,
+  isPortKind,
   type Link,
   type LinkChanges,
   type LinkReference,
   type LinkRequest,
   type LinkRequestData,
   type LinkSettings,
+  type NetnsReference,
   type VethPeer,
 } from "./rtnetlink/link.js";
 export {
@@ -44,15 +49,45 @@ export {
   type LinkKind,
   type LinkStats,
   linkMessage,
+  type PortDataInputOf,
+  type PortDataOf,
+  type PortKind,
 } from "./rtnetlink/link-schema.js";
-export { type LinkFilter, Links } from "./rtnetlink/links.js";
+export { type LinkDetails, type LinkFilter, Links } from "./rtnetlink/links.js";
 export { rtnetlinkMessages } from "./rtnetlink/message-types.js";
 export { RtmType } from "./rtnetlink/messages.js";
 export { NamespaceIds, namespaceIdMessage } from "./rtnetlink/namespace-id.js";
+export type {
+  FdbRequest,
+  Neighbour,
+  NeighbourFlag,
+  NeighbourRequest,
+  NeighbourState,
+} from "./rtnetlink/neighbour.js";
+export { neighbourMessage, neighbourTableMessage } from "./rtnetlink/neighbour-schema.js";
+export {
+  type NeighbourFilter,
+  Neighbours,
+  type NeighbourTable,
+  type NeighbourTableChanges,
+  NeighbourTables,
+} from "./rtnetlink/neighbours.js";
+export { nexthopMessage } from "./rtnetlink/nexthop-schema.js";
+export {
+  type NexthopBucket,
+  type NexthopFilter,
+  type NexthopGroupMember,
+  type NexthopObject,
+  type NexthopRequest,
+  Nexthops,
+} from "./rtnetlink/nexthops.js";
 export { type Nexthop, type Route, type RouteRequest, RouteTable } from "./rtnetlink/route.js";
 export { routeMessage } from "./rtnetlink/route-schema.js";
-export { type RouteFilter, Routes } from "./rtnetlink/routes.js";
+export { type RoutedPacket, type RouteFilter, Routes } from "./rtnetlink/routes.js";
 export { type MonitorOptions, Rtnetlink } from "./rtnetlink/rtnetlink.js";
+export { ruleMessage } from "./rtnetlink/rule-schema.js";
+export { type NumberRange, type Rule, type RuleFilter, type RuleRequest, Rules } from "./rtnetlink/rules.js";
+export type { Vf, VfChanges } from "./rtnetlink/vf.js";
 export { NetlinkDecodeError, NetlinkEncodeError } from "./schema/errors.js";
 export * as schema from "./schema/index.js";
 export { NetlinkProtocol, NetlinkSocket, type NetlinkSocketOptions, type OnReply } from "./socket.js";

@@ -78,6 +78,8 @@ export interface InterfaceAddress {
   readonly label: string | undefined;
   readonly scope: Decoded<typeof scope>;
   readonly flags: Decoded<typeof addressFlags>;
+  /** Who gave the address: IFAPROT_*, 0 where nobody said. Linux 5.18 or later. */
+  readonly protocol: number;
   /** Seconds; 0xffffffff is for ever. */
   readonly validSeconds: number;
   readonly preferredSeconds: number;
@@ -102,6 +104,8 @@ export interface AddressRequest {
   readonly preferredSeconds?: number | undefined;
   /** The metric of the route to the prefix. */
   readonly routePriority?: number | undefined;
+  /** Who gives the address: a number of one's own, above 3. Linux 5.18 or later, ignored before. */
+  readonly protocol?: number | undefined;
 }
 
 /** The address that a message describes. */
@@ -119,6 +123,7 @@ export function addressOf(wire: Decoded<typeof addressMessage>): InterfaceAddres
     label: attributes.label,
     scope: header.scope,
     flags: attributes.flags ?? [],
+    protocol: attributes.protocol ?? 0,
     validSeconds: cacheInfo?.valid ?? FOREVER,
     preferredSeconds: cacheInfo?.preferred ?? FOREVER,
     attributes,
@@ -131,7 +136,7 @@ export function addressRequest(
   request: AddressRequest,
   messageFlags: number,
 ): NetlinkRequest {
-  const { index, broadcast, label, flags, validSeconds, preferredSeconds, routePriority } = request;
+  const { index, broadcast, label, flags, validSeconds, preferredSeconds, routePriority, protocol } = request;
   const verb = operation === "RTM_NEWADDR" ? "add" : "remove";
   const own = parsePrefix(request.address);
   const peer = request.peer === undefined ? undefined : parsePrefix(request.peer);
@@ -155,6 +160,7 @@ export function addressRequest(
         label,
         flags,
         routePriority,
+        protocol,
         cacheInfo: lifetime
           ? { valid: validSeconds ?? FOREVER, preferred: preferredSeconds ?? validSeconds ?? FOREVER }
           : undefined,

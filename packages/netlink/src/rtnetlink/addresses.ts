@@ -1,4 +1,5 @@
 import type { MessageView } from "../message.js";
+import { parseAddress } from "../schema/address.js";
 import type { Input } from "../schema/bytes.js";
 import { mapped } from "../schema/codec.js";
 import type { NetlinkSocket } from "../socket.js";
@@ -46,6 +47,13 @@ export class Addresses {
     }
   }
 
+  /** A device's address, or undefined. @param address without its prefix length: "192.0.2.1" */
+  find(index: number, address: string): InterfaceAddress | undefined {
+    const { family } = parseAddress(address);
+    for (const one of this.dump({ index, family })) if (sameAddress(one.address, address)) return one;
+    return undefined;
+  }
+
   /** Gives a device an address. @throws NetlinkError EEXIST where it has it already */
   add(request: AddressRequest): void {
     this.#socket.acknowledge(addressRequest("RTM_NEWADDR", request, CREATE));
@@ -60,4 +68,8 @@ export class Addresses {
   remove(request: AddressRequest): void {
     this.#socket.acknowledge(addressRequest("RTM_DELADDR", request, 0));
   }
+}
+
+function sameAddress(one: string, other: string): boolean {
+  return Buffer.compare(parseAddress(one).bytes, parseAddress(other).bytes) === 0;
 }

@@ -26,7 +26,10 @@ import {
   setLink,
 } from "./link.js";
 import type { Hold } from "./messages.js";
+import { type FdbRequest, fdbRequest, type NeighbourRequest, neighbourRequest } from "./neighbour.js";
+import { type NexthopRequest, nexthopRequest, removeNexthop } from "./nexthops.js";
 import { type RouteRequest, routeRequest } from "./route.js";
+import { type RuleRequest, ruleRequest } from "./rules.js";
 
 /** Collects requests that change something, to be sent together. The methods are those of Rtnetlink's collections. */
 export class Batch {
@@ -61,6 +64,31 @@ export class Batch {
     replace: (request: RouteRequest): void =>
       this.#add(routeRequest("RTM_NEWROUTE", request, CREATE_OR_REPLACE)),
     remove: (request: RouteRequest): void => this.#add(routeRequest("RTM_DELROUTE", request, 0)),
+  };
+
+  readonly rules = {
+    add: (request: RuleRequest): void => this.#add(ruleRequest("RTM_NEWRULE", request, CREATE)),
+    remove: (request: RuleRequest): void => this.#add(ruleRequest("RTM_DELRULE", request, 0)),
+  };
+
+  readonly neighbours = {
+    add: (request: NeighbourRequest): void => this.#add(neighbourRequest("RTM_NEWNEIGH", request, CREATE)),
+    replace: (request: NeighbourRequest): void =>
+      this.#add(neighbourRequest("RTM_NEWNEIGH", request, CREATE_OR_REPLACE)),
+    remove: (request: NeighbourRequest): void => this.#add(neighbourRequest("RTM_DELNEIGH", request, 0)),
+  };
+
+  readonly fdb = {
+    add: (request: FdbRequest): void => this.#add(fdbRequest("RTM_NEWNEIGH", request, CREATE)),
+    replace: (request: FdbRequest): void => this.#add(fdbRequest("RTM_NEWNEIGH", request, CREATE_OR_REPLACE)),
+    remove: (request: FdbRequest): void => this.#add(fdbRequest("RTM_DELNEIGH", request, 0)),
+  };
+
+  readonly nexthops = {
+    add: (request: NexthopRequest): void => this.#add(nexthopRequest(request, CREATE)),
+    replace: (request: NexthopRequest & { readonly id: number }): void =>
+      this.#add(nexthopRequest(request, CREATE_OR_REPLACE)),
+    remove: (id: number): void => this.#add(removeNexthop(id)),
   };
 
   readonly qdiscs = {

@@ -11,8 +11,16 @@ import { type Link, linkOf } from "./link.js";
 import { linkMessage } from "./link-schema.js";
 import { RtmType } from "./messages.js";
 import { namespaceIdMessage } from "./namespace-id.js";
+import { type Neighbour, neighbourOf } from "./neighbour.js";
+import { neighbourMessage } from "./neighbour-schema.js";
+import { nexthopMessage } from "./nexthop-schema.js";
+import { type NexthopObject, nexthopOf } from "./nexthops.js";
 import { type Route, routeOf } from "./route.js";
 import { routeMessage } from "./route-schema.js";
+import { ruleMessage } from "./rule-schema.js";
+import { type Rule, ruleOf } from "./rules.js";
+
+const AF_MPLS = 28;
 
 /** Multicast groups of rtnetlink by what they tell of: enum rtnetlink_groups. */
 export const monitorGroups = {
@@ -24,6 +32,13 @@ export const monitorGroups = {
   route: [7, 11],
   rule: [8, 19],
   namespaceId: [28],
+  nexthop: [32],
+  netconf: [24, 25, 29],
+  /** VLANs of bridges' ports; Linux 5.7 or later. */
+  bridgeVlan: [33],
+  /** Multicast groups that bridges know. */
+  mdb: [26],
+  mplsRoute: [27],
 } as const;
 
 /** What can be monitored. */
@@ -37,6 +52,10 @@ export type RtnetlinkEvent =
   | { readonly type: "link"; readonly change: Change; readonly link: Link }
   | { readonly type: "address"; readonly change: Change; readonly address: InterfaceAddress }
   | { readonly type: "route"; readonly change: Change; readonly route: Route }
+  | { readonly type: "rule"; readonly change: Change; readonly rule: Rule }
+  /** Also of forwarding databases, whose family is "bridge". */
+  | { readonly type: "neighbour"; readonly change: Change; readonly neighbour: Neighbour }
+  | { readonly type: "nexthop"; readonly change: Change; readonly nexthop: NexthopObject }
   | { readonly type: "qdisc"; readonly change: Change; readonly qdisc: Qdisc }
   | { readonly type: "class"; readonly change: Change; readonly class: TrafficClass }
   | { readonly type: "filter"; readonly change: Change; readonly filter: Filter }
@@ -79,8 +98,24 @@ function known(input: Input, message: MessageView): RtnetlinkEvent | undefined {
     }
     case RtmType.RTM_NEWROUTE:
     case RtmType.RTM_DELROUTE: {
+      if (input.bytes[start] === AF_MPLS) return undefined;
       const route = read(routeMessage, routeOf);
       return route && { type: "route", change: changeOf(type === RtmType.RTM_NEWROUTE), route };
+    }
+    case RtmType.RTM_NEWRULE:
+    case RtmType.RTM_DELRULE: {
+      const rule = read(ruleMessage, ruleOf);
+      return rule && { type: "rule", change: changeOf(type === RtmType.RTM_NEWRULE), rule };
+    }
+    case RtmType.RTM_NEWNEIGH:
+    case RtmType.RTM_DELNEIGH: {
+      const neighbour = read(neighbourMessage, neighbourOf);
+      return neighbour && { type: "neighbour", change: changeOf(type === RtmType.RTM_NEWNEIGH), neighbour };
+    }
+    case RtmType.RTM_NEWNEXTHOP:
+    case RtmType.RTM_DELNEXTHOP: {
+      const nexthop = read(nexthopMessage, nexthopOf);
+      return nexthop && { type: "nexthop", change: changeOf(type === RtmType.RTM_NEWNEXTHOP), nexthop };
     }
     case RtmType.RTM_NEWQDISC:
     case RtmType.RTM_DELQDISC: {

@@ -216,7 +216,8 @@ export const xdpAttributes = once(() =>
 export const addrGenMode = enumeration(u8, { eui64: 0, none: 1, stablePrivacy: 2, random: 3 });
 
 const inet = attributes({ configuration: [1, "IFLA_INET_CONF", binary] });
-const inet6 = attributes({
+/** What IPv6 keeps about a device: enum IFLA_INET6_*. */
+export const inet6 = attributes({
   flags: [1, "IFLA_INET6_FLAGS", u32],
   configuration: [2, "IFLA_INET6_CONF", binary],
   stats: [3, "IFLA_INET6_STATS", binary],

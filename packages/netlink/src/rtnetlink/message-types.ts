@@ -3,16 +3,34 @@ import type { Codec } from "../schema/codec.js";
 import { filterMessage } from "../tc/filter-schema.js";
 import { qdiscMessage } from "../tc/tc-schema.js";
 import { addressMessage } from "./address.js";
+import { bridgeLinkMessage, bridgeVlanMessage, inet6LinkMessage, netconfMessage } from "./family-links.js";
 import { linkMessage } from "./link-schema.js";
 import { RtmType } from "./messages.js";
+import { mplsRouteMessage } from "./mpls-route.js";
 import { namespaceIdMessage } from "./namespace-id.js";
+import { neighbourMessage, neighbourTableMessage } from "./neighbour-schema.js";
+import { nexthopMessage } from "./nexthop-schema.js";
 import { routeMessage } from "./route-schema.js";
+import { ruleMessage } from "./rule-schema.js";
+
+const AF_BRIDGE = 7;
+const AF_INET6 = 10;
+const AF_MPLS = 28;
 
 /** How the bodies of rtnetlink messages read, by the object in the type's name: RTM_NEWLINK, RTM_GETLINK, … */
 const schemas: Readonly<Record<string, (family: number | undefined) => Codec<unknown, never>>> = {
-  LINK: () => linkMessage,
+  LINK: (family) =>
+    family === AF_BRIDGE ? bridgeLinkMessage() : family === AF_INET6 ? inet6LinkMessage() : linkMessage,
+  LINKPROP: () => linkMessage,
   ADDR: () => addressMessage,
-  ROUTE: () => routeMessage,
+  ROUTE: (family) => (family === AF_MPLS ? mplsRouteMessage() : routeMessage),
+  RULE: () => ruleMessage,
+  NEIGH: () => neighbourMessage,
+  NEIGHTBL: () => neighbourTableMessage,
+  NEXTHOP: () => nexthopMessage,
+  NEXTHOPBUCKET: () => nexthopMessage,
+  NETCONF: () => netconfMessage(),
+  VLAN: () => bridgeVlanMessage(),
   QDISC: () => qdiscMessage,
   TCLASS: () => qdiscMessage,
   TFILTER: () => filterMessage,

@@ -8,6 +8,7 @@ import { enumeration, flags } from "../schema/names.js";
 import { struct } from "../schema/struct.js";
 import { string } from "../schema/text.js";
 import { family, scope } from "./address.js";
+import { encap, encapType } from "./encap.js";
 
 /** Who made a route: RTPROT_*, /etc/iproute2/rt_protos. */
 export const routeProtocol = enumeration(u8, {
@@ -107,7 +108,7 @@ export const routeMetrics = attributes({
 });
 
 /** A gateway of either family: struct rtvia. */
-const via: Codec<string> = {
+export const via: Codec<string> = {
   decode: (input, start, end) => {
     const addressFamily = end - start >= 2 ? input.view.getUint16(start, littleEndian) : 0;
     if (addressFamily === 2 && end - start === 6) return formatIpv4(input.bytes, start + 2);
@@ -120,13 +121,14 @@ const via: Codec<string> = {
   },
 };
 
-const nexthopAttributes = attributes({
+/** The attributes of one of several ways that a route takes. */
+export const nexthopAttributes = attributes({
   gateway: [5, "RTA_GATEWAY", ipAddress],
   flow: [11, "RTA_FLOW", u32],
   via: [18, "RTA_VIA", via],
   newDestination: [19, "RTA_NEWDST", binary],
-  encapType: [21, "RTA_ENCAP_TYPE", u16],
-  encap: [22, "RTA_ENCAP", binary],
+  encapType: [21, "RTA_ENCAP_TYPE", encapType],
+  encap: [22, "RTA_ENCAP", encap],
 });
 
 /** sizeof(struct rtnexthop). */
@@ -142,8 +144,12 @@ export interface WireNexthop {
   readonly attributes?: NonNullable<ReturnType<typeof nexthopAttributes.decode>> | undefined;
 }
 
+type WireNexthopInput = Omit<WireNexthop, "attributes"> & {
+  readonly attributes?: Parameters<typeof nexthopAttributes.encode>[1] | undefined;
+};
+
 /** RTA_MULTIPATH: structs rtnexthop one after the other, each with attributes. */
-const nexthops: Codec<WireNexthop[], readonly WireNexthop[]> = {
+const nexthops: Codec<WireNexthop[], readonly WireNexthopInput[]> = {
   nests: true,
   decode: (input, start, end) => {
     const values: WireNexthop[] = [];
@@ -188,6 +194,9 @@ const nexthops: Codec<WireNexthop[], readonly WireNexthop[]> = {
   },
 };
 
+/** How routers are rated: ICMPV6_ROUTER_PREF_* of include/uapi/linux/icmpv6.h. */
+export const routePreference = enumeration(u8, { medium: 0, high: 1, invalid: 2, low: 3 });
+
 /** A route's attributes: enum RTA_*. */
 export const routeAttributes = attributes({
   destination: [1, "RTA_DST", ipAddress],
@@ -206,9 +215,9 @@ export const routeAttributes = attributes({
   multicastStats: [17, "RTA_MFC_STATS", binary],
   via: [18, "RTA_VIA", via],
   newDestination: [19, "RTA_NEWDST", binary],
-  preference: [20, "RTA_PREF", enumeration(u8, { medium: 0, high: 1, invalid: 2, low: 3 })],
-  encapType: [21, "RTA_ENCAP_TYPE", u16],
-  encap: [22, "RTA_ENCAP", binary],
+  preference: [20, "RTA_PREF", routePreference],
+  encapType: [21, "RTA_ENCAP_TYPE", encapType],
+  encap: [22, "RTA_ENCAP", encap],
   expires: [23, "RTA_EXPIRES", u32],
   uid: [25, "RTA_UID", u32],
   ttlPropagate: [26, "RTA_TTL_PROPAGATE", u8],

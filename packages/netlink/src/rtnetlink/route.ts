@@ -1,14 +1,16 @@
 import type { NetlinkRequest } from "../request.js";
 import { AddressFamily, parseAddress, parsePrefix } from "../schema/address.js";
-import type { Decoded } from "../schema/codec.js";
+import type { Decoded, Encodable } from "../schema/codec.js";
 import { NetlinkEncodeError } from "../schema/errors.js";
 import type { IpFamily, scope } from "./address.js";
+import type { encap, encapType } from "./encap.js";
 import { requestOf } from "./messages.js";
 import {
   type routeAttributes,
   type routeFlags,
   routeMessage,
   type routeMetrics,
+  type routePreference,
   type routeProtocol,
   type routeType,
 } from "./route-schema.js";
@@ -20,6 +22,11 @@ export interface Nexthop {
   readonly gateway?: string | undefined;
   /** The share of the traffic, 1 to 256; default 1. */
   readonly weight?: number | undefined;
+  /** The gateway is on the link although no prefix says so. */
+  readonly onlink?: boolean | undefined;
+  /** What packets are wrapped in. */
+  readonly encapType?: Decoded<typeof encapType> | undefined;
+  readonly encap?: Encodable<typeof encap> | undefined;
 }
 
 /** A route, as the kernel describes it. What it does not say is undefined. */
@@ -45,6 +52,14 @@ export interface Route {
   readonly flags: Decoded<typeof routeFlags>;
   readonly metrics: Decoded<typeof routeMetrics> | undefined;
   readonly multipath: readonly Nexthop[] | undefined;
+  /** The nexthop object that the route refers to. */
+  readonly nexthopId: number | undefined;
+  /** What packets are wrapped in; its parameters are bytes where they are not declared here. */
+  readonly encapType: Decoded<typeof encapType> | undefined;
+  readonly encap: Decoded<typeof encap> | undefined;
+  /** How a router that announced the route rates it (IPv6). */
+  readonly preference: Decoded<typeof routePreference> | undefined;
+  readonly tos: number;
   readonly attributes: Decoded<typeof routeAttributes>;
 }
 
@@ -72,7 +87,19 @@ export interface RouteRequest {
   readonly mtu?: number | undefined;
   /** Bytes: the largest TCP segment that is announced. */
   readonly advertisedMss?: number | undefined;
+  /** Metrics beside those above, by name; a set bit in `lock` keeps the metric of that number as it is. */
+  readonly metrics?: Encodable<typeof routeMetrics> | undefined;
   readonly multipath?: readonly Nexthop[] | undefined;
+  /** The nexthop object to take, in place of `gateway`, `index` and `multipath`. */
+  readonly nexthopId?: number | undefined;
+  /** The prefix that the sender must be in (IPv6). */
+  readonly source?: string | undefined;
+  readonly tos?: number | undefined;
+  readonly encapType?: Decoded<typeof encapType> | undefined;
+  readonly encap?: Encodable<typeof encap> | undefined;
+  readonly preference?: Decoded<typeof routePreference> | undefined;
+  /** Seconds until the route goes (IPv6). */
+  readonly expiresSeconds?: number | undefined;
   /** Needed where neither the destination, nor the gateway, nor the source is an address; default IPv4. */
   readonly family?: IpFamily | undefined;
 }
@@ -103,11 +130,18 @@ export function routeOf(wire: Decoded<typeof routeMessage>): Route {
     type: header.type,
     flags: header.flags,
     metrics: attributes.metrics,
-    multipath: multipath?.map(({ index, hops = 0, attributes: way }) => ({
+    multipath: multipath?.map(({ index, hops = 0, flags = 0, attributes: way }) => ({
       index,
       gateway: way?.gateway ?? way?.via,
       weight: hops + 1,
+      ...(flags & ONLINK ? { onlink: true } : {}),
+      ...(way?.encapType === undefined ? {} : { encapType: way.encapType, encap: way.encap }),
     })),
+    nexthopId: attributes.nexthopId,
+    encapType: attributes.encapType,
+    encap: attributes.encap,
+    preference: attributes.preference,
+    tos: header.tos,
     attributes,
   };
 }
@@ -119,6 +153,7 @@ export function routeRequest(
   flags: number,
 ): NetlinkRequest {
   const { destination, gateway, index, preferredSource, priority, mtu, advertisedMss, multipath } = request;
+  const from = request.source === undefined ? undefined : parsePrefix(request.source);
   const everything = destination === "default";
   const target = everything ? undefined : parsePrefix(destination);
   const family =
@@ -131,7 +166,7 @@ export function routeRequest(
   const adding = operation === "RTM_NEWROUTE";
   const type = request.type ?? (adding ? "unicast" : "unspec");
   const table = request.table ?? RouteTable.main;
-  const metrics = mtu !== undefined || advertisedMss !== undefined;
+  const metrics = request.metrics ?? (mtu !== undefined || advertisedMss !== undefined ? {} : undefined);
   return requestOf(
     operation,
     `${adding ? "add" : "remove"} the route to ${destination}`,
@@ -140,6 +175,8 @@ export function routeRequest(
       header: {
         family,
         destinationLength: target?.prefixLength ?? 0,
+        sourceLength: from?.prefixLength ?? 0,
+        tos: request.tos ?? 0,
         table: table < 256 ? table : 0,
         protocol: request.protocol ?? (adding ? "static" : "unspec"),
         scope: request.scope ?? (adding ? defaultScope(request, type) : "nowhere"),
@@ -153,12 +190,23 @@ export function routeRequest(
         preferredSource,
         priority,
         table: table < 256 ? undefined : table,
-        metrics: metrics ? { mtu, advertisedMss } : undefined,
+        source: request.source?.split("/")[0],
+        metrics: metrics && { mtu, advertisedMss, ...metrics },
         multipath: multipath?.map((way) => ({
           index: way.index,
           hops: (way.weight ?? 1) - 1,
-          attributes: gatewayOnWire(way.gateway, family),
+          flags: way.onlink ? ONLINK : 0,
+          attributes: {
+            ...gatewayOnWire(way.gateway, family),
+            encap: way.encap,
+            encapType: way.encapType,
+          },
         })),
+        nexthopId: request.nexthopId,
+        encap: request.encap,
+        encapType: request.encapType,
+        preference: request.preference,
+        expires: request.expiresSeconds,
       },
     },
     { flags },
@@ -178,7 +226,8 @@ function firstFamily(addresses: readonly (string | undefined)[]): IpFamily | und
 // ip(8), iproute.c: local and nat routes end in the host, those without a gateway on the link. IPv6 has no scopes.
 function defaultScope(request: RouteRequest, type: Decoded<typeof routeType>): Decoded<typeof scope> {
   if (type === "local" || type === "nat") return "host";
-  const direct = request.gateway === undefined && request.multipath === undefined;
+  const direct =
+    request.gateway === undefined && request.multipath === undefined && request.nexthopId === undefined;
   const reaches = type === "unicast" || type === "broadcast" || type === "multicast" || type === "anycast";
   return direct && reaches ? "link" : "global";
 }

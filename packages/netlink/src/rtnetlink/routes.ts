@@ -1,6 +1,6 @@
 import { SystemError } from "@weir/syscall";
 import type { DumpOptions } from "../dump.js";
-import type { MessageView } from "../message.js";
+import { MessageFlags, type MessageView } from "../message.js";
 import { parseAddress } from "../schema/address.js";
 import { type Input, littleEndian } from "../schema/bytes.js";
 import { mapped } from "../schema/codec.js";
@@ -22,6 +22,24 @@ export interface RouteFilter extends Pick<DumpOptions, "consistent"> {
   readonly family?: IpFamily | undefined;
   /** The device. */
   readonly index?: number | undefined;
+}
+
+/** What is known of the packet that {@link Routes.get} asks about. */
+export interface RoutedPacket {
+  readonly source?: string | undefined;
+  /** The device that it came in by. */
+  readonly inputIndex?: number | undefined;
+  /** The device that it shall leave by. */
+  readonly index?: number | undefined;
+  readonly mark?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly tos?: number | undefined;
+  /** IPPROTO_*: 6 is TCP. */
+  readonly ipProtocol?: number | undefined;
+  readonly sourcePort?: number | undefined;
+  readonly destinationPort?: number | undefined;
+  /** Give the table's entry that matches in place of the packet's own route. */
+  readonly match?: boolean | undefined;
 }
 
 /** The routes of a network namespace. */
@@ -61,16 +79,22 @@ export class Routes {
   }
 
   /** The route that a packet to an address would take. @throws NetlinkError ENETUNREACH where there is none */
-  get(destination: string): Route {
+  get(destination: string, packet: RoutedPacket = {}): Route {
     const { family, bytes } = parseAddress(destination);
+    const { source, tos = 0, match, ...rest } = packet;
     const request = requestOf("RTM_GETROUTE", `find the route to ${destination}`, routeMessage, {
-      // IPv6 names the table without being asked, and refuses the flag.
       header: {
         family,
         destinationLength: bytes.length * 8,
-        flags: family === "ipv4" ? ["lookupTable"] : [],
+        sourceLength: source === undefined ? 0 : bytes.length * 8,
+        tos,
+        // IPv6 names the table without being asked, and refuses the flag.
+        flags: [
+          ...(family === "ipv4" ? (["lookupTable"] as const) : []),
+          ...(match ? (["fibMatch"] as const) : []),
+        ],
       },
-      attributes: { destination },
+      attributes: { destination, source, ...rest },
     });
     return this.#socket.get(request, routeReply);
   }
@@ -83,6 +107,18 @@ export class Routes {
   /** Makes a route, in place of the one to that destination with that priority. */
   replace(request: RouteRequest): void {
     this.#socket.acknowledge(routeRequest("RTM_NEWROUTE", request, CREATE_OR_REPLACE));
+  }
+
+  /** Makes a route beside the one to that destination with that priority (IPv6: one more way of it). */
+  append(request: RouteRequest): void {
+    this.#socket.acknowledge(
+      routeRequest("RTM_NEWROUTE", request, MessageFlags.CREATE | MessageFlags.APPEND),
+    );
+  }
+
+  /** Changes the route to that destination with that priority. @throws NetlinkError ENOENT where there is none */
+  change(request: RouteRequest): void {
+    this.#socket.acknowledge(routeRequest("RTM_NEWROUTE", request, MessageFlags.REPLACE));
   }
 
   /** Removes a route. @throws NetlinkError ESRCH where there is none */

@@ -8,11 +8,16 @@ import { Filters } from "../tc/filters.js";
 import { Qdiscs } from "../tc/qdiscs.js";
 import { Addresses } from "./addresses.js";
 import { Batch } from "./batch.js";
+import { BridgeVlans } from "./bridge-vlans.js";
 import { eventOf, type MonitorGroup, monitorGroups, type RtnetlinkEvent } from "./events.js";
+import { ForwardingDatabase } from "./fdb.js";
 import { Links } from "./links.js";
 import { Hold } from "./messages.js";
 import { NamespaceIds } from "./namespace-id.js";
+import { Neighbours, NeighbourTables } from "./neighbours.js";
+import { Nexthops } from "./nexthops.js";
 import { Routes } from "./routes.js";
+import { Rules } from "./rules.js";
 
 /** How {@link Rtnetlink.monitor} listens. */
 export interface MonitorOptions {
@@ -34,6 +39,12 @@ export class Rtnetlink implements Disposable {
   #routes: Routes | undefined;
   #classes: Classes | undefined;
   #namespaceIds: NamespaceIds | undefined;
+  #rules: Rules | undefined;
+  #neighbours: Neighbours | undefined;
+  #neighbourTables: NeighbourTables | undefined;
+  #fdb: ForwardingDatabase | undefined;
+  #nexthops: Nexthops | undefined;
+  #bridgeVlans: BridgeVlans | undefined;
 
   private constructor(socket: NetlinkSocket) {
     this.socket = socket;
@@ -62,6 +73,36 @@ export class Rtnetlink implements Disposable {
   get namespaceIds(): NamespaceIds {
     this.#namespaceIds ??= new NamespaceIds(this.socket);
     return this.#namespaceIds;
+  }
+
+  get rules(): Rules {
+    this.#rules ??= new Rules(this.socket);
+    return this.#rules;
+  }
+
+  get neighbours(): Neighbours {
+    this.#neighbours ??= new Neighbours(this.socket);
+    return this.#neighbours;
+  }
+
+  get neighbourTables(): NeighbourTables {
+    this.#neighbourTables ??= new NeighbourTables(this.socket);
+    return this.#neighbourTables;
+  }
+
+  get fdb(): ForwardingDatabase {
+    this.#fdb ??= new ForwardingDatabase(this.socket);
+    return this.#fdb;
+  }
+
+  get nexthops(): Nexthops {
+    this.#nexthops ??= new Nexthops(this.socket);
+    return this.#nexthops;
+  }
+
+  get bridgeVlans(): BridgeVlans {
+    this.#bridgeVlans ??= new BridgeVlans(this.socket);
+    return this.#bridgeVlans;
   }
 
   /** Opens a socket in a network namespace, which stays alive until it is closed. @throws SystemError */

@@ -18,6 +18,7 @@ import {
   message,
   NetlinkDecodeError,
   NetlinkEncodeError,
+  padding,
   repeated,
   string,
   stringUpTo,
@@ -286,6 +287,51 @@ test("whatever the bytes, decoding ends in a value that encodes to the same byte
     assert.equal(again, value);
   });
   fc.assert(property, { numRuns: 3000 });
+});
+
+test("elements of an array that stand apart, and flags on some of them, come back as they were", () => {
+  const bytes = tlv([6, "6100"], [2, "01000000"], [0x8006, "6200"], [900, "aa"], [6, "63"], [1, "6100"]);
+  const value = decode(outer, bytes);
+  assert.equal(value.tags, ["a", "b", "c"]);
+  assert.is(hex(encode(outer, value)), hex(bytes));
+  value.tags?.push("d");
+  const longer = decode(outer, encode(outer, value));
+  assert.equal(longer.tags, ["a", "b", "c", "d"]);
+  assert.is(longer.mtu, 1);
+});
+
+test("bytes that C code leaves in a struct's holes come back as they were", () => {
+  const holes = struct("holes", { first: u8, pad: padding(1), second: u16, third: u8 });
+  const sets = attributes({ holes: [1, "Z_HOLES", holes] });
+  const bytes = tlv([1, "01aa0200" + "03bb"]);
+  const value = decode(sets, bytes);
+  assert.equal({ ...value.holes }, { first: 1, second: 2, third: 3 });
+  assert.is(hex(encode(sets, value)), hex(bytes));
+  const body = message(holes, sets);
+  const whole = new Uint8Array([1, 0xaa, 2, 0, 3, 0xbb, 0, 0]);
+  assert.is(hex(encode(body, decode(body, whole))), hex(whole));
+});
+
+test("any well-formed attributes encode to the bytes that they were decoded from", () => {
+  const payload = fc.oneof(
+    fc.uint8Array({ maxLength: 12 }),
+    fc
+      .constantFrom("6100", "01000000", "0100", "697000", "0600010001000000", "0c000200ffffffffffffff00")
+      .map((text) => new Uint8Array(Buffer.from(text, "hex"))),
+  );
+  const attribute = fc.tuple(fc.constantFrom(0, 0x8000, 0x4000), fc.nat(13), payload);
+  const property = fc.property(fc.array(attribute, { maxLength: 8 }), (parts) => {
+    const bytes = tlv(...parts.map(([flag, type, value]) => [flag | type, hex(value)] as [number, string]));
+    let value: ReturnType<typeof decode>;
+    try {
+      value = decode(outer, bytes);
+    } catch (error) {
+      assert.instance(error, NetlinkDecodeError);
+      return;
+    }
+    assert.is(hex(encode(outer, value as never)), hex(bytes));
+  });
+  fc.assert(property, { numRuns: 5000 });
 });
 
 test.run();

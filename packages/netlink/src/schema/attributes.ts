@@ -36,7 +36,15 @@ export type AttributesInput<D extends Declarations> = {
  * or without its flag), by name. They encode to the same bytes as long as their value is the same.
  */
 const quirks: unique symbol = Symbol("quirks");
-type Quirks = Record<string, { type: number; value: unknown; bytes: Uint8Array | undefined }>;
+interface Quirk {
+  readonly type: number;
+  readonly value: unknown;
+  readonly bytes: Uint8Array | undefined;
+}
+type Quirks = Record<string, Quirk | { readonly list: unknown; readonly elements: (Quirk | undefined)[] }>;
+
+/** Where the elements of a repeated attribute do not stand together: the names of all attributes in their order. */
+const order: unique symbol = Symbol("order");
 
 interface Entry {
   readonly id: number;
@@ -76,6 +84,8 @@ export class AttributeSet<const D extends Declarations>
     let postponed: { entry: Entry; type: number; from: number; to: number; position: number }[] | undefined;
     let at = start;
     let position = 0;
+    let last: Entry | undefined;
+    let interleaved = false;
     for (; at + HEADER <= end; position++) {
       const length = view.getUint16(at, littleEndian);
       const type = view.getUint16(at + 2, littleEndian);
@@ -83,7 +93,12 @@ export class AttributeSet<const D extends Declarations>
       const to = at + length;
       if (length < HEADER || to > end) throw this.#malformed(length, type, at, end);
       const entry = byId[type & NLA_TYPE_MASK];
+      if (entry?.codec.repeats && entry !== last && values[entry.name] !== undefined) interleaved = true;
+      last = entry;
       if (entry === undefined) {
+        keep(values, { type, bytes: input.bytes.slice(from, to), position });
+      } else if (postponed?.some((one) => one.entry === entry)) {
+        // The first one counts, which is decoded later.
         keep(values, { type, bytes: input.bytes.slice(from, to), position });
       } else if (entry.codec instanceof SubMessage && !entry.codec.ready(values, outer)) {
         // Its selector may come later. The key is made now, so that the order stays.
@@ -101,6 +116,13 @@ export class AttributeSet<const D extends Declarations>
         decodeOne(entry, type, input, from, to, position, values, scope);
         if (values[entry.name] === undefined) delete values[entry.name];
       }
+    if (interleaved) {
+      const kept = new Set((values.unknown as UnknownAttribute[] | undefined)?.map((one) => one.position));
+      const names = Array.from(walk(input, start, end), ({ type }) => byId[type & NLA_TYPE_MASK]?.name);
+      (values as { [order]?: string[] })[order] = names.filter(
+        (name, place): name is string => name !== undefined && !kept.has(place),
+      );
+    }
     return values as AttributesOf<D>;
   }
 
@@ -119,23 +141,37 @@ export class AttributeSet<const D extends Declarations>
         position++;
       }
     };
-    for (const name of Object.keys(values)) {
-      const one = values[name];
-      if (one === undefined || name === "unknown") continue;
-      const entry = this.#lookUp().byName.get(name);
-      if (!entry) throw new NetlinkEncodeError(`there is no attribute "${name}"`);
-      const quirk = odd && Object.hasOwn(odd, name) && odd[name]?.value === one ? odd[name] : undefined;
-      if (!quirk && entry.codec.omits?.(one)) continue;
+    const putOne = (entry: Entry, value: unknown, quirk: Quirk | undefined) => {
+      passUnknown();
       const type = quirk?.type ?? entry.id | entry.typeFlags;
+      if (quirk?.bytes) put(output, type, () => output.append(quirk.bytes as Uint8Array));
+      else put(output, type, () => entry.codec.encode(output, value as never, scope));
+      position++;
+    };
+    const given = (values as { [order]?: string[] })[order];
+    for (const name of given
+      ? inOrder(values, given, (key) => this.#lookUp().byName.get(key)?.codec.repeats === true)
+      : Object.keys(values)) {
+      const [key, at] = typeof name === "string" ? [name, undefined] : name;
+      const one = values[key];
+      if (one === undefined || key === "unknown") continue;
+      const entry = this.#lookUp().byName.get(key);
+      if (!entry) throw new NetlinkEncodeError(`there is no attribute "${key}"`);
+      const quirk = odd && Object.hasOwn(odd, key) ? odd[key] : undefined;
       try {
-        for (const element of entry.codec.repeats ? (one as unknown[]) : [one]) {
-          passUnknown();
-          if (quirk?.bytes) put(output, type, () => output.append(quirk.bytes as Uint8Array));
-          else put(output, type, () => entry.codec.encode(output, element as never, scope));
-          position++;
+        if (entry.codec.repeats) {
+          const odds = quirk && "list" in quirk && quirk.list === one ? quirk.elements : undefined;
+          const elements = one as unknown[];
+          for (let index = at ?? 0; index < (at === undefined ? elements.length : at + 1); index++) {
+            const element = elements[index];
+            putOne(entry, element, odds?.[index]?.value === element ? odds?.[index] : undefined);
+          }
+        } else {
+          const mine = quirk && "value" in quirk && quirk.value === one ? quirk : undefined;
+          if (mine || !entry.codec.omits?.(one)) putOne(entry, one, mine);
         }
       } catch (error) {
-        throw error instanceof NetlinkEncodeError ? error.within(name) : error;
+        throw error instanceof NetlinkEncodeError ? error.within(key) : error;
       }
     }
     for (; next < unknown.length; next++) {
@@ -245,21 +281,53 @@ function decodeOne(
     throw error instanceof NetlinkDecodeError ? error.within(name) : error;
   }
   const before = values[name];
-  const plain = (type & ~NLA_TYPE_MASK) === entry.typeFlags;
-  if (value === undefined || (before !== undefined && !codec.repeats) || (codec.repeats && !plain)) {
+  if (value === undefined || (before !== undefined && !codec.repeats)) {
     keep(values, { type, bytes: input.bytes.slice(from, to), position });
-  } else if (codec.repeats) {
-    if (before === undefined) values[name] = [value];
-    else (before as unknown[]).push(value);
-  } else {
-    values[name] = value;
-    const exact = codec.exact === undefined || codec.exact(input, from, to);
-    if (!plain || !exact) {
-      const holder = values as { [quirks]?: Quirks };
-      holder[quirks] ??= {};
-      holder[quirks][name] = { type, value, bytes: exact ? undefined : input.bytes.slice(from, to) };
-    }
+    return;
   }
+  if (!codec.repeats) values[name] = value;
+  else if (before === undefined) values[name] = [value];
+  else (before as unknown[]).push(value);
+  const exact = codec.exact === undefined || codec.exact(input, from, to);
+  if ((type & ~NLA_TYPE_MASK) === entry.typeFlags && exact) return;
+  const holder = values as { [quirks]?: Quirks };
+  holder[quirks] ??= {};
+  const quirk = { type, value, bytes: exact ? undefined : input.bytes.slice(from, to) };
+  if (!codec.repeats) {
+    holder[quirks][name] = quirk;
+    return;
+  }
+  const list = values[name] as unknown[];
+  const odd = holder[quirks][name];
+  const elements = odd && "elements" in odd ? odd.elements : [];
+  elements[list.length - 1] = quirk;
+  holder[quirks][name] = { list, elements };
+}
+
+/** The attributes' names as they stood; of a repeated one with the element's place. What is new comes at the end. */
+function inOrder(
+  values: Readonly<Record<string, unknown>>,
+  given: readonly string[],
+  repeats: (name: string) => boolean,
+): (string | [name: string, index: number])[] {
+  const places = new Map<string, number>();
+  const names: (string | [string, number])[] = [];
+  for (const name of given) {
+    const value = values[name];
+    const place = places.get(name) ?? 0;
+    const many = repeats(name) && Array.isArray(value);
+    if (value === undefined || place >= (many ? value.length : 1)) continue;
+    places.set(name, place + 1);
+    names.push(many ? [name, place] : name);
+  }
+  for (const name of Object.keys(values)) {
+    const value = values[name];
+    const place = places.get(name);
+    if (place === undefined) names.push(name);
+    else if (repeats(name) && Array.isArray(value))
+      for (let index = place; index < value.length; index++) names.push([name, index]);
+  }
+  return names;
 }
 
 /**
@@ -280,8 +348,11 @@ export function flagged<Out, In>(codec: Codec<Out, In>): Codec<Out, In> {
 
 /** An attribute that occurs once for each element: an array. */
 export function repeated<Out, In>(codec: Codec<Out, In>): Codec<Out[], readonly In[]> {
-  return { ...lazy(() => codec), nests: codec.nests ?? false, repeats: true } as unknown as Codec<
-    Out[],
-    readonly In[]
-  >;
+  return {
+    ...lazy(() => codec),
+    nests: codec.nests ?? false,
+    repeats: true,
+    ...(codec.typeFlags === undefined ? {} : { typeFlags: codec.typeFlags }),
+    ...(codec.exact === undefined ? {} : { exact: codec.exact }),
+  } as unknown as Codec<Out[], readonly In[]>;
 }

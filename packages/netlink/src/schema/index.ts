@@ -25,6 +25,7 @@ export { enumeration, type FlagNames, flags, type Named } from "./names.js";
 export {
   array,
   bytes,
+  elements,
   type Padding,
   padding,
   Struct,

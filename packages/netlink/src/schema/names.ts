@@ -57,11 +57,13 @@ export function flags<const Names extends Readonly<Record<string, number>>>(
 ): Fixed<FlagNames<keyof Names & string>, FlagNames<keyof Names & string> | number> & {
   readonly names: Names;
 } {
-  const cache = new Map<number, readonly string[]>();
-  const entries = Object.entries(names).sort(([, a], [, b]) => a - b);
+  let cache: Map<number, readonly string[]> | undefined;
+  let entries: [string, number][] | undefined;
   const toNames = (number: number): readonly string[] => {
+    cache ??= new Map();
     const known = cache.get(number);
     if (known) return known;
+    entries ??= Object.entries(names).sort(([, a], [, b]) => a - b);
     const found: string[] = [];
     let rest = BigInt(number);
     for (const [name, bit] of entries) {

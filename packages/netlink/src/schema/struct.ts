@@ -8,6 +8,9 @@ import { NetlinkEncodeError } from "./errors.js";
  */
 export const wireLength: unique symbol = Symbol("wireLength");
 
+/** On a struct in whose holes a kernel left something: those bytes, each with its offset. */
+const holeBytes: unique symbol = Symbol("holeBytes");
+
 type Fields = Readonly<Record<string, Fixed<unknown, never> | Padding>>;
 type Data<F extends Fields> = { [K in keyof F as F[K] extends Padding ? never : K]: F[K] };
 
@@ -69,6 +72,8 @@ interface Layout {
   readonly size: number;
   readonly align: number;
   readonly fields: readonly { name: string; offset: number; type: Fixed<unknown, never> }[];
+  /** The offsets of bytes that belong to no field. */
+  readonly holes: readonly number[];
 }
 
 /** A C struct: the fields in order, aligned and padded as C does on 64-bit Linux. */
@@ -119,9 +124,9 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
 
   decode(input: Input, start: number, end: number): StructValue<F> {
     const length = end - start;
-    if (length === this.size) return this.read(input, start);
+    if (length === this.size) return this.#withHoles(input, start, this.read(input, start));
     if (length > this.size) {
-      const longer = this.read(input, start);
+      const longer = this.#withHoles(input, start, this.read(input, start));
       longer.tail = input.bytes.slice(start + this.size, end);
       return longer;
     }
@@ -135,13 +140,30 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
   encode(output: Output, value: StructInput<F>): void {
     const start = output.reserve(this.size);
     this.write(output, start, value);
-    const length = (value as { [wireLength]?: number })[wireLength];
+    const { [wireLength]: length, [holeBytes]: left } = value as Hidden;
+    for (const [at, byte] of left ?? []) output.bytes[start + at] = byte;
     if (length !== undefined) {
       output.bytes.fill(0, start + length, output.length);
       output.length = start + length;
     }
     if (value.tail) output.append(value.tail);
   }
+
+  #withHoles(input: Input, start: number, value: StructValue<F>): StructValue<F> {
+    for (const at of this.#layout.holes) {
+      const byte = input.bytes[start + at] as number;
+      if (byte === 0) continue;
+      const hidden = value as Hidden;
+      hidden[holeBytes] ??= [];
+      hidden[holeBytes].push([at, byte]);
+    }
+    return value;
+  }
+}
+
+interface Hidden {
+  [wireLength]?: number;
+  [holeBytes]?: [offset: number, byte: number][];
 }
 
 /**
@@ -180,6 +202,20 @@ export function structThenArray<H extends object, HIn extends object, E, EIn, co
   };
 }
 
+/** Elements up to the payload's end, as `struct nexthop_grp` in NHA_GROUP. */
+export function elements<Out, In>(element: Fixed<Out, In>): Codec<Out[], readonly In[]> {
+  return {
+    decode: (input, start, end) => {
+      const count = (end - start) / element.size;
+      if (!Number.isInteger(count)) return undefined;
+      return Array.from({ length: count }, (_, index) => element.read(input, start + index * element.size));
+    },
+    encode: (output, values) => {
+      for (const one of values) element.write(output, output.reserve(element.size), one);
+    },
+  };
+}
+
 function layOut(fields: Fields): Layout {
   let offset = 0;
   let align = 1;
@@ -194,7 +230,12 @@ function layOut(fields: Fields): Layout {
     offset += type.size;
     align = Math.max(align, type.align);
   }
-  return { size: roundUp(offset, align), align, fields: placed };
+  const size = roundUp(offset, align);
+  const held = new Set(
+    placed.flatMap(({ offset, type }) => Array.from({ length: type.size }, (_, at) => offset + at)),
+  );
+  const holes = Array.from({ length: size }, (_, at) => at).filter((at) => !held.has(at));
+  return { size, align, fields: placed, holes };
 }
 
 function roundUp(value: number, multiple: number): number {
