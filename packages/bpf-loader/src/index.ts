@@ -54,6 +54,7 @@ export type { NetkitOptions } from "./link/netkit.js";
 export type { NetnsOptions } from "./link/netns.js";
 export type { CookieOptions, PerfEventOptions } from "./link/perf-event.js";
 export { type AttachedProgram, type QueryResult, type QueryTarget, queryPrograms } from "./link/query.js";
+export { detachSocket, type SocketReference } from "./link/socket.js";
 export type { SockmapOptions } from "./link/sockmap.js";
 export { attachStructOps, type StructOpsMap } from "./link/struct-ops.js";
 export { TcFilter, type TcOptions } from "./link/tc.js";

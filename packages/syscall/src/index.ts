@@ -12,6 +12,7 @@ export { perfEventOpen } from "./perf-event.js";
 export { hasCapability, raiseMemlockLimit } from "./process.js";
 export { onReadable, type Readiness } from "./readiness.js";
 export { MessageFlag, type ReceivedMessage, Socket } from "./socket.js";
+export { setSocketOption } from "./socket-option.js";
 export { cString, Struct } from "./struct.js";
 export {
   type KernelVersion,

@@ -14,6 +14,7 @@ import { attachNetfilter, type NetfilterOptions } from "../link/netfilter.js";
 import { attachNetkit, type NetkitOptions } from "../link/netkit.js";
 import { attachNetns, type NetnsOptions } from "../link/netns.js";
 import { attachPerfEvent, type CookieOptions, type PerfEventOptions } from "../link/perf-event.js";
+import { attachSocket, type SocketReference } from "../link/socket.js";
 import { attachSockmap, type SockmapOptions } from "../link/sockmap.js";
 import { attachTc, type TcFilter, type TcOptions } from "../link/tc.js";
 import { attachTcx, type TcxOptions } from "../link/tcx.js";
@@ -173,6 +174,14 @@ export class BpfProgram implements SectionedProgram, Disposable {
   /** Attaches a sk_skb or sk_msg program to a sockmap or sockhash. */
   attachSockmap(map: { readonly fd: Fd; readonly name: string }, options: SockmapOptions = {}): BpfLink {
     return attachSockmap(this, map, options);
+  }
+
+  /**
+   * Attaches a socket_filter program to a socket, or a sk_reuseport program (Linux 4.19) to the sockets that share its
+   * port. It stays until the socket is closed, or {@link detachSocket} takes it off.
+   */
+  attachSocket(socket: SocketReference): void {
+    attachSocket(this, socket);
   }
 
   /** Attaches it to a tracepoint that it sees as the kernel does, "sched_switch". */

@@ -97,6 +97,8 @@ const methods: Record<string, string> = {
   cgroup_device: "attachCgroup",
   sock_ops: "attachCgroup",
   lsm: "attachCgroup",
+  socket_filter: "attachSocket",
+  sk_reuseport: "attachSocket",
   sk_lookup: "attachNetns",
   flow_dissector: "attachNetns",
   netfilter: "attachNetfilter",

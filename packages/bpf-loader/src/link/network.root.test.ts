@@ -1,9 +1,18 @@
 import { execFileSync } from "node:child_process";
 import { basename } from "node:path";
-import { NetworkNamespace, Socket } from "@weir/syscall";
+import { MessageFlag, NetworkNamespace, Socket } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BpfLink, BpfProgram, detachXdp, LegacyLink, queryPrograms, queryXdp, TcFilter } from "../index.js";
+import {
+  BpfLink,
+  BpfProgram,
+  detachSocket,
+  detachXdp,
+  LegacyLink,
+  queryPrograms,
+  queryXdp,
+  TcFilter,
+} from "../index.js";
 import { address, counting, ip, sendPacket } from "../testing/attach.js";
 import { needs, temporaryNamespace, testWith, testWithout } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
@@ -308,6 +317,42 @@ test("a flow dissector is attached to a namespace, in which another is refused",
   const before = counter.hits();
   sendFrame(netns.path);
   assert.is(counter.hits(), before);
+});
+
+test("a filter decides what a socket receives, until it is taken off", () => {
+  using netns = loopback();
+  using counter = counting("socket_drop");
+  using socket = Socket.open(2, 2, 0, { netns: netns.path });
+  socket.bind(address(9));
+  const arrives = () => {
+    sendPacket(netns.path);
+    return socket.receiveMessage(new Uint8Array(100), { flags: MessageFlag.DONTWAIT }) !== undefined;
+  };
+  assert.ok(arrives());
+  counter.program.attachSocket(socket.fd);
+  assert.not.ok(arrives());
+  assert.is(counter.hits(), 1);
+  detachSocket(socket.fd);
+  assert.ok(arrives());
+  assert.throws(() => detachSocket(socket.fd), /take the program of socket \d+ off: .*ENOENT/);
+  using wrong = counting("tc_next");
+  assert.throws(() => wrong.program.attachSocket(socket.fd), /EINVAL.*type socket_filter/);
+});
+
+test("a program chooses among the sockets that share a port", () => {
+  const SOL_SOCKET = 1;
+  const SO_REUSEPORT = 15;
+  using netns = loopback();
+  using counter = counting("reuseport_pass");
+  using socket = Socket.open(2, 2, 0, { netns: netns.path });
+  socket.setOption(SOL_SOCKET, SO_REUSEPORT, 1);
+  socket.bind(address(9));
+  counter.program.attachSocket(socket.fd.number);
+  sendPacket(netns.path);
+  assert.is(counter.hits(), 1);
+  detachSocket(socket.fd, "sk_reuseport");
+  sendPacket(netns.path);
+  assert.is(counter.hits(), 1);
 });
 
 testWith(test, needs.netkit, "a netkit program handles what the pod's end sends", () => {

@@ -107,6 +107,12 @@ export const needs = {
     has: () => existsSync("/sys/bus/event_source/devices/kprobe"),
     option: "KPROBE_EVENTS",
   },
+  kprobeLinkInfo: {
+    name: "information about links of kprobes",
+    since: [6, 6],
+    has: () => !kernelBefore(6, 6) && existsSync("/sys/bus/event_source/devices/kprobe"),
+    option: "KPROBE_EVENTS",
+  },
   kprobeMulti: {
     name: "kprobe.multi links",
     since: [5, 18],
