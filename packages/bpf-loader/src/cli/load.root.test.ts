@@ -62,10 +62,10 @@ test("a program runs on the packet that is given", () => {
 });
 
 test("a run that the kernel refuses is a failure with its reason", () => {
-  const { status, run } = loadJson("globals", { run: "add", data: "00" });
+  const { status, run } = loadJson("maps", { run: "count_flows", data: "00" });
   assert.is(status, 1);
   assert.is(run.returnValue, null);
-  assert.match(run.error, /^could not run program "add": invalid argument/);
+  assert.match(run.error, /^could not run program "count_flows": invalid argument/);
 });
 
 test("one program that fails is reported, and the others are loaded", () => {
