@@ -164,6 +164,23 @@ test("typed elements go in and out in batches", () => {
   assert.is([...hash].length, 0);
 });
 
+test("what is written in a batch begins with zeros, as bit-fields want", () => {
+  const bits = {
+    ...u32Codec,
+    write: (data: DataView, at: number, value: number) =>
+      data.setUint32(at, data.getUint32(at, true) | value, true),
+  };
+  using map = BpfMap.create<number, number>(
+    { type: "array", keySize: 4, valueSize: 4, maxEntries: 3000 },
+    { key: u32Codec, value: bits },
+  );
+  map.setBatch(range(3000).map((i) => [i, i < 1024 ? 255 : 0] as const));
+  assert.equal(
+    [...map.values()],
+    range(3000).map((i) => (i < 1024 ? 255 : 0)),
+  );
+});
+
 test("a walk by key that others keep from ending comes to an end", () => {
   using trie = BpfMap.create({ type: "lpm_trie", keySize: 8, valueSize: 4, maxEntries: 4, flags: 1 });
   trie.raw.set(u32(32, 0), u32(0));

@@ -109,7 +109,7 @@ test("a loop waits for samples, and closing the buffer ends it and empties the m
 
 test("a reader that is woken by bytes is left alone until there are so many", async () => {
   using loaded = load({ records: 10, payload: 100 });
-  using perf = PerfBuffer.open(loaded.map("perf"), { wakeupBytes: 8192 });
+  using perf = PerfBuffer.open(loaded.map("perf"), { wakeupBytes: 8192, pagesPerCpu: 64 });
   let samples = 0;
   const done = perf.run({
     sample() {

@@ -35,7 +35,7 @@ export class RingBuffer<T = Uint8Array> implements AsyncIterable<T>, Disposable 
     this.#decode = decode;
     try {
       for (const map of maps) {
-        this.#rings.push(new Ring(map as BpfMap));
+        this.#rings.push(Ring.open(map as BpfMap));
         this.#wakeups.add(map.fd);
       }
     } catch (error) {
