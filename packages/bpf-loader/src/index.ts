@@ -90,6 +90,7 @@ export type { ExternSpec, KconfigPlace } from "./object/externs.js";
 export type { BpfFunction, Reference } from "./object/function.js";
 export type { MapSlot, MapSpec } from "./object/map-spec.js";
 export type { ProgramSpec } from "./object/program-spec.js";
+export type { StructOpsSpec } from "./object/struct-ops.js";
 export { type VariableSpec, variableAt } from "./object/variable.js";
 export {
   PerfBuffer,

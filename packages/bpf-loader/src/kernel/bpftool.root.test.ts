@@ -77,6 +77,7 @@ function withoutAddresses(code: Uint8Array): Uint8Array {
 
 testWith(test, needs.atomics, "shape: the same maps and instructions", () => compare("shape"));
 testWith(test, needs.forEach, "calls: the same maps and instructions", () => compare("calls"));
+testWith(test, needs.bloomFilter, "contents: the same maps and instructions", () => compare("contents"));
 test("globals: the same maps and instructions", () => compare("globals"));
 test("core: the same maps and instructions", () => compare("core"));
 test("newer: the same maps and instructions", () => compare("newer"));

@@ -19,8 +19,10 @@ test("maps of maps hold what their definitions name, each at its place", () => {
   assert.is(loaded.program("read_maps").testRun({ data }).returnValue, 3 + 500 + 50_000);
 });
 
-test("a program array is filled, and the programs in it are loaded although they are optional", () => {
-  using loaded = parseFixture("contents").load({ programs: ["walk"] });
+test("a program array is filled, and the programs in it are loaded although nobody names them", () => {
+  const object = parseFixture("contents");
+  for (const name of ["step_one", "step_two"]) object.program(name).autoload = false;
+  using loaded = object.load({ programs: ["walk"] });
   assert.equal(
     loaded.programs.map((program) => program.name),
     ["step_one", "step_two", "walk"],

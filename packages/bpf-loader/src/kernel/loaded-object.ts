@@ -27,7 +27,10 @@ export class LoadedObject implements Disposable {
   readonly #places: () => Iterable<VariablePlace>;
   #variables: LoadedVariable[] | undefined;
 
-  /** Made by {@link BpfObject.load}. */
+  /**
+   * Made by {@link BpfObject.load}.
+   * @internal
+   */
   constructor(parts: LoadedParts) {
     this.programs = parts.programs;
     this.maps = parts.maps;

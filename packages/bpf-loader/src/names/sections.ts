@@ -125,15 +125,20 @@ const definitions: readonly (readonly [string, ProgramType, (AttachType | undefi
   ["netfilter", "netfilter", "netfilter"],
 ];
 
-const byName = new Map(definitions.map((definition) => [definition[0], definition]));
+let table: Map<string, (typeof definitions)[number]> | undefined;
+
+function byName(name: string): (typeof definitions)[number] | undefined {
+  table ??= new Map(definitions.map((definition) => [definition[0], definition]));
+  return table.get(name);
+}
 
 /** What a section's name says, without a leading "?"; undefined if libbpf does not know it either. */
 export function sectionKind(name: string): SectionKind | undefined {
   // "kprobe+" is no name of a section, but what stands for two forms of one.
-  const whole = (name.endsWith("+") ? undefined : byName.get(name)) ?? byName.get(`${name}+`);
+  const whole = (name.endsWith("+") ? undefined : byName(name)) ?? byName(`${name}+`);
   if (whole) return kind(whole, "");
   const slash = name.indexOf("/");
-  const prefix = slash > 0 ? byName.get(`${name.slice(0, slash)}+`) : undefined;
+  const prefix = slash > 0 ? byName(`${name.slice(0, slash)}+`) : undefined;
   return prefix && kind(prefix, name.slice(slash + 1));
 }
 
