@@ -145,4 +145,6 @@ export function isMissingOperation(result: number): boolean {
 const hints: Readonly<Record<number, string>> = {
   [errno.E2BIG!]: "The map is full, or has no such index.",
   [errno.EAGAIN!]: "Try again.",
+  // sock_map_lookup_sys, net/core/sock_map.c
+  [errno.ENOSPC!]: "What a map of sockets holds is read as cookies, which takes values of 8 bytes.",
 };

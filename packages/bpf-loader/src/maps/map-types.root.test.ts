@@ -246,6 +246,9 @@ for (const type of ["sockmap", "sockhash"] as const) {
     assert.equal([...map.entries()], [[key, cookie]]);
     assert.is(map.delete(key), true);
     assert.is(map.get(key), undefined);
+    using small = BpfMap.create({ type, keySize: 4, valueSize: 4, maxEntries: 2 });
+    small.set(key, socket);
+    assert.throws(() => small.get(key), /takes values of 8 bytes/);
   });
 }
 

@@ -1,5 +1,5 @@
 import { BpfCommand, errno, type Fd, possibleCpus, tryBpf } from "@weir/syscall";
-import type { BtfValue, Codec } from "../btf/codec.js";
+import type { BtfValue } from "../btf/codec.js";
 import { descriptor } from "../kernel/attributes.js";
 import { bpfError } from "../kernel/call.js";
 import { openPin, pinObject } from "../kernel/pin.js";
@@ -14,6 +14,7 @@ import { type MapInfo, type MapUsage, mapIds, openMapId, readMapInfo, readMapUsa
 import { isIndexed, isPerCpu } from "./map-kinds.js";
 import { MapMemory } from "./map-memory.js";
 import { type MapDifference, MapMismatchError } from "./map-mismatch.js";
+import { chunkSize, Packer } from "./packer.js";
 import {
   type BatchOptions,
   type GetOptions,
@@ -23,10 +24,6 @@ import {
   type SetOptions,
   setFlags,
 } from "./raw-map.js";
-
-/** The most that {@link BpfMap.setBatch} and {@link BpfMap.deleteBatch} hand to the kernel at once. */
-const CHUNK_ELEMENTS = 1024;
-const CHUNK_BYTES = 1 << 20;
 
 /**
  * A map in the kernel. It lives while this is open, or a program uses it, or it is pinned.
@@ -246,7 +243,7 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
   ): void {
     const { key: keyCodec, value: valueCodec } = this.#codecs;
     const { valueSize } = this.#elements.shape;
-    const capacity = chunk(this.keySize + valueSize);
+    const capacity = chunkSize(this.keySize + valueSize);
     const keys = new Packer(this.keySize, capacity, keyCodec);
     const values = new Packer(valueSize, capacity, valueCodec);
     const flush = () => this.raw.setBatch(keys.take(), values.take(), options);
@@ -260,7 +257,7 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
 
   /** Deletes many elements. @returns how many of the keys there were */
   deleteBatch(keys: Iterable<K | Descriptor>): number {
-    const capacity = chunk(this.keySize);
+    const capacity = chunkSize(this.keySize);
     const packer = new Packer(this.keySize, capacity, this.#codecs.key);
     let deleted = 0;
     for (const key of keys) {
@@ -357,39 +354,6 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
         yield [keyCodec.read(keyView, i * keySize) as K, valueCodec.read(valueView, i * valueSize) as V];
       }
     }
-  }
-}
-
-function chunk(elementSize: number): number {
-  return Math.max(1, Math.min(CHUNK_ELEMENTS, Math.floor(CHUNK_BYTES / Math.max(1, elementSize))));
-}
-
-/** Keys or values that are written one after the other. */
-class Packer {
-  count = 0;
-  readonly #size: number;
-  readonly #codec: Codec;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-
-  constructor(size: number, capacity: number, codec: Codec) {
-    this.#size = size;
-    this.#codec = codec;
-    this.#bytes = new Uint8Array(size * capacity);
-    this.#view = new DataView(this.#bytes.buffer);
-  }
-
-  add(value: BtfValue): void {
-    this.#codec.write(this.#view, this.count * this.#size, value);
-    this.count++;
-  }
-
-  /** What was added since the last time, as bytes of its own. */
-  take(): Uint8Array {
-    const bytes = this.#bytes.slice(0, this.count * this.#size);
-    this.#bytes.fill(0, 0, bytes.length);
-    this.count = 0;
-    return bytes;
   }
 }
 

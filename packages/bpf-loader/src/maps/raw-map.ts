@@ -82,8 +82,8 @@ export class RawMap {
   }
 
   /**
-   * Removes an element and gives its value; undefined if there was none. Before Linux 5.14 it is read and then
-   * deleted: what somebody writes in between is lost.
+   * Removes an element and gives its value; undefined if there was none. Where the kernel cannot do so at once (hash
+   * maps before Linux 5.14, tries) it is read and then deleted: what somebody writes in between is lost.
    */
   take(key: Uint8Array, options?: GetOptions): Uint8Array | undefined {
     const elements = this.#elements;
