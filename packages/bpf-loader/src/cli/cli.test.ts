@@ -176,10 +176,41 @@ test("help shows examples, and the version is the package's", () => {
   assert.equal([run("--version").stdout, VERSION], [`${version}\n`, version]);
 });
 
+test("the executable is one file that needs this package and its dependencies alone", () => {
+  const folder = new URL("../../", import.meta.url);
+  const bundle = spawnSync(process.execPath, [fileURLToPath(new URL("scripts/bundle.mjs", folder))], {
+    encoding: "utf8",
+  });
+  assert.equal([bundle.status, bundle.stderr], [0, ""]);
+  const executable = fileURLToPath(new URL("dist/weir-bpf.js", folder));
+  const imported = [...readFileSync(executable, "utf8").matchAll(/^import .* from "([^"]+)";$/gm)];
+  const names = new Set(imported.map(([, name]) => name!).filter((name) => !name.startsWith("node:")));
+  assert.ok(names.has("./index.js"));
+  for (const name of names) assert.ok(["./index.js", "@weir/elf", "@weir/syscall"].includes(name), name);
+  const { stdout, status } = spawnSync(executable, ["inspect", path("shape"), "--json"], {
+    encoding: "utf8",
+  });
+  assert.equal([status, JSON.parse(stdout).maps[0].name], [0, "pods"]);
+});
+
 test("output into a pipe that is closed early ends without a word", () => {
   const command = `"${process.execPath}" "${main}" inspect "${path("shape")}" --json --disasm | head -n 1`;
   const { stdout, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
   assert.equal([stdout, stderr], ["{\n", ""]);
+});
+
+test("an object can come through a pipe", () => {
+  const input = readFileSync(path("shape"));
+  const piped = spawnSync(process.execPath, [main, "inspect", "-"], { input, encoding: "utf8" });
+  assert.equal([piped.status, piped.stderr], [0, ""]);
+  assert.match(piped.stdout, /^standard input: BPF object of /);
+  const nameless = spawnSync(process.execPath, [main, "gen", "-"], { input, encoding: "utf8" });
+  assert.equal([nameless.status, nameless.stdout], [2, ""]);
+  const named = spawnSync(process.execPath, [main, "gen", "-", "--name", "shaper"], {
+    input,
+    encoding: "utf8",
+  });
+  assert.match(named.stdout, "export class Shaper {");
 });
 
 test("bytes are given as tools print them, or as a file", () => {

@@ -8,7 +8,9 @@ export function readObject(path: string): { bytes: Uint8Array; object: BpfObject
   try {
     return { bytes, object: BpfObject.parse(bytes) };
   } catch (error) {
-    throw new CommandError(`${path}: ${(error as Error).message}`, { cause: error });
+    throw new CommandError(`${path === "-" ? "standard input" : path}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

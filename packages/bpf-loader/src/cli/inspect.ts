@@ -63,7 +63,8 @@ function describe(
   const order = object.littleEndian ? "little-endian" : "big-endian";
   const license = object.license === "" ? "no license" : `license ${JSON.stringify(object.license)}`;
   const btf = object.btf ? `BTF with ${object.btf.typeCount} types` : "no BTF";
-  const parts = [`${bold(file)}: BPF object of ${size} bytes, ${order}, ${license}, ${btf}`];
+  const name = file === "-" ? "standard input" : file;
+  const parts = [`${bold(name)}: BPF object of ${size} bytes, ${order}, ${license}, ${btf}`];
   const table = (title: string, headings: readonly string[], rows: readonly (readonly CellLike[])[]) => {
     if (rows.length > 0) parts.push(`${bold(title)}\n${formatTable(headings, rows, terminal.style.dim)}`);
   };

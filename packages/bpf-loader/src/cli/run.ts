@@ -60,7 +60,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       .addHelpText("after", `\nExamples:\n${examples}`);
 
   command("inspect", "print what an object file holds; takes no privilege", inspectExamples)
-    .argument("<file>", "the object file, as `clang -target bpf -g -O2 -c` writes it")
+    .argument("<file>", "the object file, as `clang -target bpf -g -O2 -c` writes it; - for standard input")
     .option("--disasm", "list the instructions, with names and source lines")
     .action((file: string, options: InspectOptions) => finish(inspect(file, options, terminal)));
 
@@ -69,7 +69,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     "load an object file into the kernel, report, and let go of what is not pinned",
     loadExamples,
   )
-    .argument("<file>", "the object file")
+    .argument("<file>", "the object file; - for standard input")
     .option("--program <name...>", "only these programs, and the maps that they use")
     .option("--type <type>", "the type of programs whose section says none, such as sched_cls", programType)
     .option("--pin <folder>", "pin programs and maps by name in this folder of a BPF filesystem")
@@ -88,7 +88,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     });
 
   command("gen", "write a typed TypeScript module for an object file; takes no privilege", genExamples)
-    .argument("<file>", "the object file")
+    .argument("<file>", "the object file; - for standard input")
     .option("-o, --output <file>", "the module to write (default: standard output)")
     .option("--name <name>", "the name of its class (default: from the file's name)")
     .option("--external", "read the object file when the module runs, instead of holding its bytes")

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
-import { CommandError, type ExitCode, exitCode } from "../errors.js";
+import { CommandError, type ExitCode, exitCode, UsageError } from "../errors.js";
 import { readObject, reason } from "../input.js";
 import type { Terminal } from "../terminal.js";
 import { generateModule, MARK } from "./module.js";
@@ -19,9 +19,11 @@ export interface GenOptions {
 
 /** `weir-bpf gen FILE`: a typed TypeScript module for an object. Takes no privilege. */
 export function gen(file: string, options: GenOptions, terminal: Terminal): ExitCode {
-  const { bytes, object } = readObject(file);
   const { output, external } = options;
-  const base = basename(file);
+  if (file === "-" && (options.name === undefined || external))
+    throw new UsageError("an object from standard input takes --name, and cannot be --external");
+  const { bytes, object } = readObject(file);
+  const base = file === "-" ? "standard input" : basename(file);
   const className = typeName(options.name ?? base.replace(/(\.bpf|\.tmp)?\.o$/, ""));
   const path = relative(output === undefined ? "." : dirname(resolve(output)), resolve(file));
   const source = external ? { path: path.startsWith(".") ? path : `./${path}` } : { embedded: bytes };
