@@ -31,19 +31,23 @@ export class NameIndex {
     const { words, offsets, firstId } = this.#layout;
     const strings = this.#strings;
     const found: number[] = [];
-    const matches = (index: number) => {
-      const at = offsets[index]!;
-      if (((1 << kindOf(words[at + 1]!)) & kinds) === 0) return false;
-      return essential ? strings.equalsEssentially(words[at]!, name) : strings.equals(words[at]!, name);
-    };
+    const hasName = (at: number) =>
+      essential ? strings.equalsEssentially(words[at]!, name) : strings.equals(words[at]!, name);
     if (!this.#heads && this.#scans++ < SCANS) {
+      // Most types are of another kind: that is told by a shift of a small integer (its upper bits do not count).
+      const infos = new Int32Array(words.buffer, words.byteOffset, words.length);
       for (let index = 0; index < offsets.length; index++) {
-        if (!matches(index)) continue;
+        const at = offsets[index]!;
+        if (((1 << (infos[at + 1]! >> 24)) & kinds) === 0 || !hasName(at)) continue;
         found.push(firstId + index);
         if (first) break;
       }
       return found;
     }
+    const matches = (index: number) => {
+      const at = offsets[index]!;
+      return ((1 << kindOf(words[at + 1]!)) & kinds) !== 0 && hasName(at);
+    };
     const heads = this.#table();
     // A flavour's hash is that of the name without it, also where the whole name is looked for.
     const hash = essential ? hashOf(name) : hashOf(name.subarray(0, essentialEnd(name, 0, name.length)));
