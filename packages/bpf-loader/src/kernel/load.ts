@@ -15,7 +15,7 @@ import type { ProgramSpec } from "../object/program-spec.js";
 import type { StructOpsSpec } from "../object/struct-ops.js";
 import { type AttachTarget, findAttachTarget } from "./attach-target.js";
 import { type LoadedBtf, loadBtf } from "./btf-load.js";
-import { coreTarget, fitToKernel } from "./core.js";
+import { coreTarget, type Fit, fitToKernel } from "./core.js";
 import { extInfo } from "./ext-info.js";
 import { Externs } from "./externs.js";
 import { KernelTypes } from "./kernel-types.js";
@@ -81,8 +81,8 @@ class Loading implements Disposable {
   readonly #maps = new Map<MapSpec, BpfMap>();
   /** Those that were neither given nor pinned before. */
   readonly #created = new Set<MapSpec>();
-  /** What a refused program misses in the types of this kernel. */
-  readonly #explanations = new Map<LinkedProgram, (log: string) => string | undefined>();
+  /** The programs that were fitted to the types of this kernel. */
+  readonly #fits = new Map<LinkedProgram, Fit>();
   readonly #programs = new Map<ProgramSpec, BpfProgram>();
   readonly #pins: string[] = [];
   #btf: LoadedBtf | undefined;
@@ -97,8 +97,8 @@ class Loading implements Disposable {
     const linked = selection.programs.map((program) => program.linked);
     const target = coreTarget(options.kernelBtf);
     for (const program of linked) {
-      const explain = fitToKernel(object, program, target);
-      if (explain) this.#explanations.set(program, explain);
+      const fit = fitToKernel(object, program, target);
+      if (fit) this.#fits.set(program, fit);
     }
     this.#externs = new Externs(object, linked, types, options.kconfig);
     for (const table of selection.structOps) this.#table(table);
@@ -122,6 +122,8 @@ class Loading implements Disposable {
     const view = new DataView(code.buffer);
     const modules: Fd[] = [];
     for (const reference of linked.references) this.#complete(view, reference, modules);
+    const btf = this.#programBtf(linked);
+    if (btf) this.#fits.get(linked)?.writeLocalTypes(view, this.#btf!.slice);
     const target = this.#attachTarget(spec);
     this.#programs.set(
       spec,
@@ -139,9 +141,9 @@ class Loading implements Disposable {
         section: spec.section,
         target: spec.attachTarget,
         version: this.#object.version,
-        btf: this.#programBtf(linked),
+        btf,
         logLevel: spec.logLevel ?? this.#options.logLevel,
-        explain: (log) => this.#explanations.get(linked)?.(log) ?? this.#externs.explain(log),
+        explain: (log) => this.#fits.get(linked)?.explain(log) ?? this.#externs.explain(log),
       }),
     );
   }

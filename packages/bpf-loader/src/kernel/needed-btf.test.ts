@@ -35,9 +35,11 @@ test("a map takes along its key and value, not its definition", () => {
   assert.is(slice.btf.find(".maps", "datasec"), undefined);
 });
 
-test("a program that holds ids of the object's types takes all of them along", () => {
+test("a program takes along the types whose ids it holds", () => {
   const { whole, slice } = needed("core", "type_id_local", []);
-  assert.is(slice.btf, whole);
+  const id = whole.find("weir_nothing_of_the_kind", "struct")!.id;
+  assert.is(slice.btf.type(slice.typeId(id)).name, "weir_nothing_of_the_kind");
+  assert.throws(() => slice.typeId(whole.find("sk_buff", "struct")!.id), /left out/);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-import { type BtfSlice, sliceBtf, wholeBtf } from "../btf/slice.js";
+import { type BtfSlice, sliceBtf } from "../btf/slice.js";
 import { coreRecords } from "../core/records.js";
 import type { BpfObject } from "../object/bpf-object.js";
 import type { LinkedProgram } from "../object/link.js";
@@ -26,12 +26,10 @@ export function neededBtf(
   for (const map of maps) addMap(map);
   for (const program of btfExt ? programs : []) {
     for (const { function: function_ } of program.functions) {
-      // Its instructions hold ids of this BTF, as they are.
-      if (
-        btfExt!.coreRelocations.size > 0 &&
-        coreRecords(function_, btfExt!, btf).some(({ kind }) => kind === "local_type_id")
-      )
-        return wholeBtf(btf);
+      // What instructions hold the ids of.
+      if (btfExt!.coreRelocations.size === 0) continue;
+      for (const { kind, typeId } of coreRecords(function_, btfExt!, btf))
+        if (kind === "local_type_id") types.push(typeId);
     }
     extReferences(
       program,
