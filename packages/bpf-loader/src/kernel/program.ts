@@ -1,5 +1,5 @@
 import { BpfCommand, type Fd } from "@weir/syscall";
-import { attachBySection, type SectionedProgram } from "../link/auto.js";
+import { attachBySection } from "../link/auto.js";
 import { attachCgroup, type CgroupOptions } from "../link/cgroup.js";
 import { attachIterator, type BpfIterator, type IteratorOptions } from "../link/iterator.js";
 import { attachKprobe, type KprobeOptions } from "../link/kprobe.js";
@@ -38,7 +38,7 @@ import { runTest, type TestRunOptions, type TestRunResult } from "./test-run.js"
  * NotSupportedError, with the Linux version that brought it, where the kernel lacks what they need, RangeError for
  * options that contradict each other, and SystemError otherwise.
  */
-export class BpfProgram implements SectionedProgram, Disposable {
+export class BpfProgram implements Disposable {
   /** The descriptor, for whatever takes a program by it, such as a classic tc filter. */
   readonly fd: Fd;
   /** Its name in its object, or as the kernel knows it. */

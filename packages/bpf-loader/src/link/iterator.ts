@@ -15,7 +15,7 @@ export interface IteratorOptions {
   readonly map?: { readonly fd: Fd };
   /** For iter/cgroup: the cgroup's folder, and in which order to walk from there ("descendants_pre" if absent); Linux 6.1. */
   readonly cgroup?: string | Fd;
-  readonly order?: (typeof orders)[number];
+  readonly order?: "self_only" | "descendants_pre" | "descendants_post" | "ancestors_up";
   /** For iter/task and its like: one thread; Linux 6.1. */
   readonly tid?: number;
   /** For iter/task and its like: the threads of one process; Linux 6.1. */

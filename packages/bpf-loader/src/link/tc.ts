@@ -45,7 +45,7 @@ export class TcFilter extends LegacyLink {
   readonly handle: number;
   readonly priority: number;
 
-  /** Made by {@link attachTc}. */
+  /** Made by {@link BpfProgram.attachTc}. */
   constructor(
     attachment: ConstructorParameters<typeof LegacyLink>[0],
     place: { readonly handle: number; readonly priority: number },

@@ -22,10 +22,10 @@ const IFLA_XDP_EXPECTED_FD = 8;
 const IFINFOMSG = 16;
 const XDP_FLAGS_UPDATE_IF_NOEXIST = 1;
 const XDP_FLAGS_REPLACE = 16;
-const modes = { generic: 2, native: 4, offload: 8 };
+const modes: Readonly<Record<XdpMode, number>> = { generic: 2, native: 4, offload: 8 };
 
 /** Where XDP runs: in the network stack, which any device can; in the driver; on the card. */
-export type XdpMode = keyof typeof modes;
+export type XdpMode = "generic" | "native" | "offload";
 
 /** Where to attach an XDP program. */
 export interface XdpOptions {
