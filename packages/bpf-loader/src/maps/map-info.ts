@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { BpfCommand, errno, type Fd, tryBpf } from "@weir/syscall";
+import { BpfCommand, type Fd } from "@weir/syscall";
 import { mapInfo, objectId } from "../kernel/attributes.js";
-import { bpfError, openBpf } from "../kernel/call.js";
+import { openBpf } from "../kernel/call.js";
 import { objectInfo } from "../kernel/pin.js";
 import { type MapType, mapTypeTable, type ProgramType, programTypeTable } from "../names/tables.js";
 
@@ -81,18 +81,6 @@ export function readMapUsage(fd: Fd): MapUsage {
     ...(ownerProgramType !== undefined && { ownerProgramType }),
     ...(ownerJited !== undefined && { ownerJited: ownerJited === 1 }),
   };
-}
-
-/** BPF_MAP_GET_NEXT_ID, until there is none. */
-export function* mapIds(): Generator<number, void, undefined> {
-  for (let id = 0; ; ) {
-    const attr = objectId.build({ id });
-    const result = tryBpf(BpfCommand.MAP_GET_NEXT_ID, attr);
-    if (result === -errno.ENOENT!) return;
-    if (result < 0) throw bpfError(BpfCommand.MAP_GET_NEXT_ID, -result, "list the maps", ["CAP_SYS_ADMIN"]);
-    id = attr.getU32(objectId.offset.nextId);
-    yield id;
-  }
 }
 
 /** BPF_MAP_GET_FD_BY_ID. */

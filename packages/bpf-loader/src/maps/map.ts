@@ -2,6 +2,7 @@ import { BpfCommand, errno, type Fd, possibleCpus, tryBpf } from "@weir/syscall"
 import type { BtfValue } from "../btf/codec.js";
 import { descriptor } from "../kernel/attributes.js";
 import { bpfError } from "../kernel/call.js";
+import { objectIds } from "../kernel/ids.js";
 import { openPin, pinObject } from "../kernel/pin.js";
 import { MapFlag, type MapType } from "../names/tables.js";
 import type { MapSpec } from "../object/map-spec.js";
@@ -10,7 +11,7 @@ import type { Descriptor } from "./descriptor.js";
 import { MapElements } from "./elements.js";
 import { codecsOf, type MapCodecs, perCpuStride } from "./map-codecs.js";
 import { createMap, type MapCreateOptions } from "./map-create.js";
-import { type MapInfo, type MapUsage, mapIds, openMapId, readMapInfo, readMapUsage } from "./map-info.js";
+import { type MapInfo, type MapUsage, openMapId, readMapInfo, readMapUsage } from "./map-info.js";
 import { isIndexed, isPerCpu } from "./map-kinds.js";
 import { MapMemory } from "./map-memory.js";
 import { type MapDifference, MapMismatchError } from "./map-mismatch.js";
@@ -123,7 +124,7 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
 
   /** The ids of all maps in the kernel, in rising order. One may be gone when it is opened (ENOENT). Takes CAP_SYS_ADMIN. */
   static ids(): IterableIterator<number> {
-    return mapIds();
+    return objectIds(BpfCommand.MAP_GET_NEXT_ID, "maps");
   }
 
   /** What the kernel says about it now. */

@@ -1,7 +1,10 @@
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BpfMap, btfCodec, type LoadedObject, RingBuffer, type RingRecord } from "../index.js";
 import { parseFixture } from "../testing/fixtures.js";
+import { temporaryBpffs } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
 
 const test = suite("RingBuffer");
@@ -198,6 +201,29 @@ test("a loop waits for records, gives them their turn with other work, and ends 
     seen,
     Array.from({ length: 250 }, (_, i) => i),
   );
+});
+
+test("no record and no wake-up is lost while another thread writes", async () => {
+  const object = parseFixture("rings");
+  object.map("ring").maxEntries = 1 << 20;
+  object.variable("records").set(3);
+  using loaded = object.load({ programs: ["emit"] });
+  using bpffs = temporaryBpffs();
+  const path = join(bpffs.path, "emit");
+  loaded.program("emit").pin(path);
+  const rounds = 2000;
+  const worker = new Worker(new URL("../testing/run-pinned.js", import.meta.url), {
+    workerData: { path, rounds },
+  });
+  const ended = new Promise((resolve, reject) => worker.once("exit", resolve).once("error", reject));
+  using ring = RingBuffer.open(loaded.map("ring"), { decode: sequence });
+  let next = 0;
+  for await (const event of ring) {
+    assert.is(event, next++);
+    if (next === 3 * rounds) break;
+  }
+  assert.is(await ended, 0);
+  assert.is(ring.pendingBytes, 0);
 });
 
 test("a signal ends a loop and leaves the rest to the next", async () => {
