@@ -1,7 +1,7 @@
 import { errno, type Fd, possibleCpus, SystemError } from "@weir/syscall";
 import type { Btf } from "../btf/btf.js";
 import { BpfMap } from "../maps/map.js";
-import { createMap, type MapCreateOptions } from "../maps/map-create.js";
+import type { MapCreateOptions } from "../maps/map-create.js";
 import type { MapType } from "../names/tables.js";
 import { BpfObjectError } from "../object/error.js";
 import type { MapSpec } from "../object/map-spec.js";
@@ -70,16 +70,16 @@ export function createFromSpec(spec: MapSpec, context: MapContext): BpfMap {
   if ((type === "array_of_maps" || type === "hash_of_maps") && !innerMap) {
     throw new BpfObjectError("BPF_MAP", `map "${name}" holds maps of no known kind; assign its innerMap`);
   }
-  const codecs = { key: spec.keyCodec(), value: spec.valueCodec() };
-  if (!btf) return BpfMap.adopt(createMap(options), name, codecs);
+  const codecs = spec.codecs();
+  if (!btf) return BpfMap.create(options, codecs);
   try {
-    return BpfMap.adopt(createMap({ ...options, btf }), name, codecs);
+    return BpfMap.create({ ...options, btf }, codecs);
   } catch (error) {
     // BTF only adds to what is known about a map, unless the kernel must find a lock in it.
     const refused =
       error instanceof SystemError && (error.errno === errno.EINVAL || error.errno === ENOTSUPP);
     if (!refused || needsBtf) throw error;
-    return BpfMap.adopt(createMap(options), name, codecs);
+    return BpfMap.create(options, codecs);
   }
 }
 

@@ -26,6 +26,19 @@ import {
   setFlags,
 } from "./raw-map.js";
 
+type MapShape = Pick<MapInfo, "type" | "keySize" | "valueSize" | "maxEntries">;
+
+/** Types of which the kernel makes what it was asked for, so that it need not be asked what it made; an LRU map may be larger. */
+const keepsShape: ReadonlySet<MapType> = new Set<MapType>([
+  "hash",
+  "array",
+  "percpu_hash",
+  "percpu_array",
+  "prog_array",
+  "perf_event_array",
+  "ringbuf",
+]);
+
 /**
  * A map in the kernel. It lives while this is open, or a program uses it, or it is pinned.
  *
@@ -53,13 +66,13 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
   readonly maxEntries: number;
   /** Whether each CPU has values of its own. */
   readonly perCpu: boolean;
-  readonly #info: MapInfo;
+  #cachedInfo: MapInfo | undefined;
   readonly #givenCodecs: MapCodecs | undefined;
   #cachedCodecs: MapCodecs | undefined;
   #cachedElements: MapElements | undefined;
   #cachedRaw: RawMap | undefined;
 
-  private constructor(fd: Fd, info: MapInfo, name: string, codecs: MapCodecs | undefined) {
+  private constructor(fd: Fd, info: MapShape, name: string, codecs: MapCodecs | undefined) {
     this.fd = fd;
     this.name = name;
     this.type = info.type;
@@ -67,13 +80,15 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
     this.valueSize = info.valueSize;
     this.maxEntries = info.maxEntries;
     this.perCpu = isPerCpu(info.type);
-    this.#info = info;
     this.#givenCodecs = codecs;
   }
 
   /** Creates a map. Throws NotSupportedError for a type that the kernel does not have, else SystemError. */
   static create<K = BtfValue, V = BtfValue>(options: MapCreateOptions, codecs?: MapCodecs): BpfMap<K, V> {
-    return BpfMap.adopt(createMap(options), options.name ?? "", codecs);
+    const fd = createMap(options);
+    return keepsShape.has(options.type)
+      ? new BpfMap(fd, options, options.name ?? "", codecs)
+      : BpfMap.adopt(fd, options.name ?? "", codecs);
   }
 
   /**
@@ -84,7 +99,9 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
   static adopt<K = BtfValue, V = BtfValue>(fd: Fd, name = "", codecs?: MapCodecs): BpfMap<K, V> {
     try {
       const info = readMapInfo(fd);
-      return new BpfMap(fd, info, name || info.name, codecs);
+      const map = new BpfMap<K, V>(fd, info, name || info.name, codecs);
+      map.#cachedInfo = info;
+      return map;
     } catch (error) {
       fd.close();
       throw error;
@@ -125,6 +142,12 @@ export class BpfMap<K = BtfValue, V = BtfValue> implements Disposable {
   /** The ids of all maps in the kernel, in rising order. One may be gone when it is opened (ENOENT). Takes CAP_SYS_ADMIN. */
   static ids(): IterableIterator<number> {
     return objectIds(BpfCommand.MAP_GET_NEXT_ID, "maps");
+  }
+
+  /** What does not change. */
+  get #info(): MapInfo {
+    this.#cachedInfo ??= readMapInfo(this.fd);
+    return this.#cachedInfo;
   }
 
   /** What the kernel says about it now. */

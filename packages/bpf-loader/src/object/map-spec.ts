@@ -82,6 +82,22 @@ export class MapSpec {
     return this.#codec(this.#sized(this.#valueType, this.valueSize), this.valueSize);
   }
 
+  /** Both codecs, for the sizes that the definition has now; each is made when somebody first asks for it. @internal */
+  codecs(): { readonly key: Codec; readonly value: Codec } {
+    const fields = { name: "", type: this.type, maxEntries: 0, flags: 0 };
+    const sizes = { keySize: this.keySize, valueSize: this.valueSize };
+    const types = this.#btf && { btf: this.#btf, key: this.#keyType, value: this.#valueType };
+    const now = new MapSpec({ ...fields, ...sizes }, types);
+    return {
+      get key() {
+        return now.keyCodec();
+      },
+      get value() {
+        return now.valueCodec();
+      },
+    };
+  }
+
   #sized(type: number, size: number): number {
     return this.#btf && type !== 0 && this.#btf.sizeOf(type) === size ? type : 0;
   }
