@@ -51,8 +51,11 @@ export function layout<const F extends Fields>(fields: F): Layout<F> {
     build(values) {
       const { size, offset } = places();
       const struct = new Struct(size);
-      for (const [name, value] of Object.entries(values)) {
-        if (value !== undefined) write(struct, offset[name]!, fields[name]!, value);
+      for (const name in values) {
+        const value = values[name];
+        // A new struct is all zeros, as are most fields of most calls.
+        if (value !== undefined && value !== 0 && value !== null)
+          write(struct, offset[name]!, fields[name]!, value);
       }
       return struct;
     },

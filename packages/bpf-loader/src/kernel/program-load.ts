@@ -99,7 +99,9 @@ export function loadProgram(options: ProgramLoadOptions): { fd: Fd; log: string 
   let { result, log } = options.logLevel
     ? withLevel(options.logLevel)
     : { result: attempt(() => callBpf(BpfCommand.PROG_LOAD, attr)), log: "" };
-  if (result < 0 && result !== -errno.EPERM! && !options.logLevel) ({ result, log } = withLevel(1));
+  // Neither has anything to do with the program: no privilege, and signals that came each time it was tried.
+  const inLog = result < 0 && result !== -errno.EPERM! && result !== -errno.EAGAIN!;
+  if (inLog && !options.logLevel) ({ result, log } = withLevel(1));
   if (result >= 0) return { fd: Fd.adopt(result, `program ${options.name ?? ""}`.trimEnd()), log };
   throw refusal(options, -result, log);
 }
