@@ -61,6 +61,13 @@ test("a program runs on the packet that is given", () => {
   assert.is(repeated.run.returnValue, 82);
 });
 
+test("variables are set before load, and reported as they were set", () => {
+  const options = { run: "add", data: packet, set: ["table=[0, 0, 5, 0]", "total=100"] };
+  const { run, variables } = loadJson("globals", options);
+  assert.is(run.returnValue, 109);
+  assert.equal(variables.find((one: Listed) => one.name === "total").value, 100);
+});
+
 test("a run that the kernel refuses is a failure with its reason", () => {
   const { status, run } = loadJson("maps", { run: "count_flows", data: "00" });
   assert.is(status, 1);

@@ -20,6 +20,7 @@ import {
   reportProgram,
   reportVariable,
 } from "./report.js";
+import { setVariable } from "./set-variable.js";
 import type { Terminal } from "./terminal.js";
 
 /** Options of `weir-bpf load`. */
@@ -29,6 +30,8 @@ export interface LoadCommandOptions {
   readonly program?: readonly string[];
   /** The type of programs whose sections say none. */
   readonly type?: ProgramType;
+  /** Variables to give another value: NAME=VALUE. */
+  readonly set?: readonly string[];
   /** Pin what was loaded in this folder. */
   readonly pin?: string;
   /** The program to test-run. */
@@ -88,6 +91,7 @@ export interface LoadReport extends Report {
 export function load(file: string, options: LoadCommandOptions, terminal: Terminal): ExitCode {
   const runOptions = testRunOptions(options);
   const { object } = readObject(file);
+  for (const assignment of options.set ?? []) setVariable(object, assignment);
   // Programs that others need may be without a type as well: those that a program array is filled with.
   for (const program of object.programs) program.type ??= options.type;
   const all = options.program === undefined;

@@ -72,6 +72,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .argument("<file>", "the object file; - for standard input")
     .option("--program <name...>", "only these programs, and the maps that they use")
     .option("--type <type>", "the type of programs whose section says none, such as sched_cls", programType)
+    .option("--set <name=value>", "give a global variable a value before load; may be given again", collect)
     .option("--pin <folder>", "pin programs and maps by name in this folder of a BPF filesystem")
     .option("--run <name>", "test-run this program once it is loaded")
     .option("--data <hex>", "the packet to run it on, in hexadecimal; @FILE for the bytes of a file")
@@ -101,6 +102,10 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
   return program;
 }
 
+function collect(one: string, before: readonly string[] = []): readonly string[] {
+  return [...before, one];
+}
+
 function count(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0 && number <= 0xffff_ffff) return number;
@@ -127,7 +132,7 @@ const inspectExamples = `  weir-bpf inspect count.bpf.o
 
 const loadExamples = `  weir-bpf load count.bpf.o
   weir-bpf load count.bpf.o --program count_egress --run count_egress --data 00000000000000000000000000000000
-  weir-bpf load count.bpf.o --pin /sys/fs/bpf/count
+  weir-bpf load count.bpf.o --set sample_every=10 --pin /sys/fs/bpf/count
   weir-bpf load count.bpf.o -v 2>&1 | less
 
 Where a program does not load, the others are still tried, nothing is pinned, and the exit code is 1.
