@@ -90,6 +90,12 @@ test("every question is answered as the kernel's types say", () => {
   });
 });
 
+testWith(test, needs.objects, "the kernel makes objects of a type that a program gives the id of", () => {
+  using loaded = parseFixture("core-local-types").load();
+  assert.is(loaded.program("makes").testRun({ data: packet }).returnValue, 42);
+  assert.is(loaded.program("other").testRun({ data: packet }).returnValue, 0);
+});
+
 test("another kernel's BTF may be given", () => {
   // The object's own types stand for a kernel that is just as the compiler saw it.
   const object = parseFixture("core");

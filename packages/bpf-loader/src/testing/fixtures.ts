@@ -19,6 +19,7 @@ export type FixtureName =
   | "layouts"
   | "layouts-big-endian"
   | "core-loads"
+  | "core-local-types"
   | "core-missing"
   | "contents"
   | "externs"
@@ -49,6 +50,7 @@ export const fixtureNames: readonly FixtureName[] = [
   "layouts",
   "layouts-big-endian",
   "core-loads",
+  "core-local-types",
   "core-missing",
   "contents",
   "externs",

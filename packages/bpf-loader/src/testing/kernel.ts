@@ -28,6 +28,11 @@ export const needs = {
   atomics: { name: "fetching atomics", since: [5, 12], has: () => features.atomics() },
   forEach: { name: "bpf_for_each_map_elem", since: [5, 13], has: () => features.helper("sched_cls", 164) },
   setTstamp: { name: "bpf_skb_set_tstamp", since: [5, 18], has: () => features.helper("sched_cls", 192) },
+  objects: {
+    name: "objects of programs' own types",
+    since: [6, 2],
+    has: () => kernelBtf.vmlinux().find("bpf_obj_new_impl", "func") !== undefined,
+  },
   currentTaskBtf: {
     name: "bpf_get_current_task_btf in tc programs",
     since: [6, 6],
