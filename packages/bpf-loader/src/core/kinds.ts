@@ -25,6 +25,8 @@ export const coreKinds = [
  * - of a type: `local_type_id` in the object's BTF, `target_type_id` in the kernel's, `type_exists`, `type_size`,
  *   `type_matches`
  * - of an enumerator: `enumval_exists`, `enumval_value`
+ *
+ * @useDeclaredType
  */
 export type CoreRelocationKind = (typeof coreKinds)[number];
 

@@ -24,7 +24,9 @@ export type PerfEvent<T = Uint8Array> =
 
 /** Takes samples where they lie, and the news of lost ones. */
 export interface PerfHandlers {
+  /** Hears of a sample; its bytes are gone afterwards. */
   sample(sample: PerfSample): unknown;
+  /** Hears how many samples of a CPU found no room. */
   lost?(cpu: number, count: number): unknown;
 }
 
