@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type LegacyLink, queryPrograms } from "../index.js";
+import { kernelBefore } from "../kernel/call.js";
 import { counting } from "../testing/attach.js";
-import { needs, testWith } from "../testing/kernel.js";
+import { needs, testWith, testWithout } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
 
 const test = suite("attaching to cgroups");
@@ -105,6 +106,42 @@ test("a cgroup that takes one program alone refuses those of the cgroups below",
   assert.ok(sendsFrom(cgroup.path));
   assert.ok(other.hits() > 0);
   assert.throws(() => counter.program.attachCgroup(cgroup.path, { mode: "none" }), /give link: false/);
+});
+
+const order = {
+  name: "an order among the programs of a cgroup",
+  since: [6, 17],
+  has: () => !kernelBefore(6, 17),
+} as const;
+
+testWith(test, order, "programs of a cgroup run in the order that was asked for", () => {
+  using cgroup = temporaryCgroup();
+  using first = counting("cgroup_skb_allow");
+  using second = counting("cgroup_skb_allow");
+  using link = second.program.attachCgroup(cgroup.path);
+  const place = { cgroup: cgroup.path, attachType: "cgroup_inet_egress" } as const;
+  const { revision } = queryPrograms(place);
+  assert.ok(revision > 0n);
+  using before = first.program.attachCgroup(cgroup.path, { before: link, expectedRevision: revision });
+  const found = queryPrograms(place);
+  assert.equal(
+    found.programs.map(({ programId }) => programId),
+    [before, link].map(({ info }) => info.programId),
+  );
+  assert.ok(found.revision > revision);
+  assert.throws(
+    () => first.program.attachCgroup(cgroup.path, { after: "all", expectedRevision: revision }),
+    /ESTALE/,
+  );
+});
+
+testWithout(test, order, "a kernel without an order of programs says so", () => {
+  using cgroup = temporaryCgroup();
+  using counter = counting("cgroup_skb_allow");
+  using link = counter.program.attachCgroup(cgroup.path);
+  using other = counting("cgroup_skb_allow");
+  const error = thrown(() => other.program.attachCgroup(cgroup.path, { before: link }));
+  assert.is((error as { since?: string }).since, "6.17");
 });
 
 test("a folder that is no cgroup is refused with its path", () => {

@@ -369,6 +369,13 @@ testWith(test, needs.netkit, "a netkit program handles what the pod's end sends"
   assert.is(link.info.type, "netkit");
   const found = queryPrograms({ ifindex, netns: netns.path, attachType: "netkit_primary" });
   assert.equal(found.programs, [{ programId: link.info.programId, linkId: link.info.id }]);
+  using other = counting("tc_next");
+  const place = { ifindex, netns: netns.path, end: "peer", link: false } as const;
+  using attached = other.program.attachNetkit(place);
+  using replacing = counter.program.attachNetkit({ ...place, replace: other.program });
+  const peer = queryPrograms({ ifindex, netns: netns.path, attachType: "netkit_peer" });
+  assert.equal(peer.programs, [{ programId: counter.program.info.id, linkId: undefined }]);
+  assert.ok(attached && replacing);
 });
 
 testWithout(test, needs.netkit, "a kernel without netkit says so", () => {

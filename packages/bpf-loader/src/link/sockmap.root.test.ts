@@ -31,10 +31,6 @@ async function connection(): Promise<{ client: Socket; server: Socket; close(): 
   };
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 function put(map: BpfMap, socket: Socket): void {
   const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
   map.raw.set(new Uint8Array(4), new Uint8Array(Int32Array.of(fd).buffer));
@@ -62,7 +58,17 @@ test("a program sees the messages that a socket of the map sends", async () => {
   }
 });
 
-test("a verdict program sees the bytes that a socket of the map receives", async () => {
+/**
+ * Stable kernels of the 5.10 line lock up when a verdict program passes bytes on to the socket's own process:
+ * sk_psock_skb_ingress_enqueue takes sk_callback_lock, which sk_psock_strp_data_ready holds already.
+ */
+const verdicts = {
+  name: "stream verdicts that pass bytes on",
+  since: [5, 15],
+  has: () => !kernelBefore(5, 15),
+} as const;
+
+testWith(test, verdicts, "a verdict program sees the bytes that a socket of the map receives", async () => {
   const { client, server, close } = await connection();
   try {
     using maps = counting("sk_msg_pass");
@@ -73,8 +79,8 @@ test("a verdict program sees the bytes that a socket of the map receives", async
     using second = verdict.program.attachSockmap(sockets);
     put(sockets as BpfMap, server);
     client.write("hello");
-    // Linux 5.10 runs the programs and does not always wake whoever waits for the bytes.
-    for (let turns = 0; verdict.hits() === 0 && turns < 100_000; turns++) await nextTurn();
+    const [data] = (await once(server, "data")) as [Buffer];
+    assert.is(data.toString(), "hello");
     assert.ok(parser.hits() > 0 && verdict.hits() > 0);
     assert.ok(first && second);
   } finally {
