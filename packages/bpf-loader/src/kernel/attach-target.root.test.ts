@@ -1,9 +1,9 @@
-import { kernelVersion } from "@weir/syscall";
+import { kernelVersion, NotSupportedError } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type BpfObjectError, kernelBtf } from "../index.js";
 import { parseFixture } from "../testing/fixtures.js";
-import { needs, testWith } from "../testing/kernel.js";
+import { needs, testWith, testWithout } from "../testing/kernel.js";
 import { loadModule } from "../testing/modules.js";
 import { thrown } from "../testing/thrown.js";
 import { programInfo } from "./attributes.js";
@@ -51,6 +51,12 @@ testWith(test, needs.lsm, "hooks of security modules are found by their names", 
 
 testWith(test, needs.lsmCgroup, "hooks of security modules for a cgroup are found by their names", () => {
   isId(attachedTo("on_bind"), "bpf_lsm_socket_bind", "func");
+});
+
+testWithout(test, needs.lsmCgroup, "hooks of security modules for a cgroup are named as missing", () => {
+  const error = thrown(() => attachedTo("on_bind"));
+  assert.instance(error, NotSupportedError);
+  assert.match(error.message, "6.0");
 });
 
 test("a section that names nothing, or what is not there, is refused", () => {

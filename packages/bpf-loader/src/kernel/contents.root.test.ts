@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BpfMap, BpfObject } from "../index.js";
+import { BpfMap, BpfObject, VerifierError } from "../index.js";
 import { openDescriptors } from "../testing/descriptors.js";
 import { fixture, parseFixture } from "../testing/fixtures.js";
 import { needs, temporaryBpffs, testWith } from "../testing/kernel.js";
@@ -127,6 +127,41 @@ test("a pinned map of devices is used again, although the kernel has added a fla
   object.load(options).close();
   using again = object.load(options);
   assert.is(again.map("counts").type, "devmap");
+});
+
+test("a map that is not created is missed only by a program that gets to it", () => {
+  const object = parseFixture("contents");
+  object.map("bloom").autocreate = false;
+  {
+    using loaded = object.load({ programs: ["guarded"] });
+    assert.is(loaded.program("guarded").testRun({ data }).returnValue, 17);
+    assert.equal(
+      loaded.maps.map((map) => map.name),
+      [".rodata"],
+    );
+  }
+  object.variable("with_bloom").set(1);
+  const error = thrown(() => object.load({ programs: ["guarded"] }));
+  assert.instance(error, VerifierError);
+  assert.match(error.message, 'uses map "bloom", which was not to be created');
+});
+
+test("a map can be pinned at a place of its own", () => {
+  using bpffs = temporaryBpffs();
+  const path = join(bpffs.path, "elsewhere");
+  const load = () => {
+    const object = parseFixture("contents");
+    object.map("first").pinPath = path;
+    return object.load({ programs: ["read_maps"] });
+  };
+  {
+    using first = load();
+    first.map<number, bigint>("first").set(0, 8n);
+  }
+  using second = load();
+  assert.is(second.program("read_maps").testRun({ data }).returnValue, 8);
+  using opened = BpfMap.open(path);
+  assert.is(opened.info.id, second.map("first").info.id);
 });
 
 test("maps from before BTF are loaded by their definitions", () => {

@@ -65,7 +65,8 @@ test("what is missing fails the programs that need it and no others", () => {
     assert.is(error.code, "BPF_EXTERN", error.message);
     return error.message;
   };
-  assert.match(missing("missing_option"), '"CONFIG_WEIR_NOWHERE" is not set');
+  // A kernel that keeps its configuration to itself is told apart from one without the option.
+  assert.match(missing("missing_option"), /"CONFIG_WEIR_NOWHERE" is not (set|known)/);
   assert.match(
     missing("missing_symbol"),
     'kernel symbol "weir_missing_symbol": this kernel does not have it',

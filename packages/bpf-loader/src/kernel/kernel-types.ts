@@ -19,6 +19,8 @@ export interface KernelType<K extends Kind> {
 export class KernelTypes implements Disposable {
   readonly #given: Btf | undefined;
   #vmlinux: Btf | undefined;
+  /** Held, so that none is read twice. */
+  readonly #moduleTypes = new Map<string, Btf>();
   #modules: Map<string, Fd> | undefined;
 
   /** @param vmlinux the kernel's types, if they are not to be read from the running kernel */
@@ -41,7 +43,8 @@ export class KernelTypes implements Disposable {
     if (module === "vmlinux") return undefined;
     for (const one of module === undefined ? kernelBtf.modules() : [module]) {
       if (module !== undefined && !kernelBtf.modules().includes(one)) return undefined;
-      const btf = kernelBtf.module(one);
+      const btf = this.#moduleTypes.get(one) ?? kernelBtf.module(one);
+      this.#moduleTypes.set(one, btf);
       // Of the module alone: what the kernel has was looked at before, or is not wanted.
       const id = btf.ownFlavours(name, [kind]).find((own) => btf.name(own) === name);
       const type = id === undefined ? undefined : (btf.type(id) as BtfTypeOf<K>);

@@ -49,6 +49,9 @@ export interface LoadOptions {
 /** BPF_PSEUDO_MAP_FD and BPF_PSEUDO_MAP_VALUE of include/uapi/linux/bpf.h. */
 const PSEUDO_MAP_FD = 1;
 const PSEUDO_MAP_VALUE = 2;
+const CALL = 0x85;
+/** A helper that no kernel has, as libbpf puts in the place of maps that are not created. */
+const POISON_MAP = 2_001_000_000;
 
 /** What {@link BpfObject.load} does. */
 export function load(object: BpfObject, options: LoadOptions): LoadedObject {
@@ -81,6 +84,8 @@ class Loading implements Disposable {
   readonly #maps = new Map<MapSpec, BpfMap>();
   /** Those that were neither given nor pinned before. */
   readonly #created = new Set<MapSpec>();
+  /** Maps that programs refer to, though they were not to be created. */
+  readonly #missing: MapSpec[] = [];
   /** The programs that were fitted to the types of this kernel. */
   readonly #fits = new Map<LinkedProgram, Fit>();
   readonly #programs = new Map<ProgramSpec, BpfProgram>();
@@ -112,8 +117,10 @@ class Loading implements Disposable {
       if (!holdsMaps(spec)) continue;
       this.#addMap(spec);
       if (!this.#created.has(spec)) continue;
-      for (const slot of spec.contents)
-        if ("map" in slot) this.#put(spec, slot.key, this.#maps.get(slot.map)!);
+      for (const slot of spec.contents) {
+        const map = "map" in slot ? this.#maps.get(slot.map) : undefined;
+        if (map) this.#put(spec, slot.key, map);
+      }
     }
   }
 
@@ -143,7 +150,8 @@ class Loading implements Disposable {
         version: this.#object.version,
         btf,
         logLevel: spec.logLevel ?? this.#options.logLevel,
-        explain: (log) => this.#fits.get(linked)?.explain(log) ?? this.#externs.explain(log),
+        explain: (log) =>
+          this.#fits.get(linked)?.explain(log) ?? this.#explainMissingMap(log) ?? this.#externs.explain(log),
       }),
     );
   }
@@ -198,11 +206,11 @@ class Loading implements Disposable {
       this.#maps.set(spec, given);
       return;
     }
-    if (spec.pinning === "none") {
+    const path = this.#pinPathOf(spec);
+    if (path === undefined) {
       this.#create(spec);
       return;
     }
-    const path = this.#pinPathOf(spec);
     if (!pinExists(path) && this.#createPinned(spec, path)) return;
     this.#maps.set(spec, BpfMap.open(path, { like: withDefaults(spec) }));
   }
@@ -254,7 +262,8 @@ class Loading implements Disposable {
       );
   }
 
-  #pinPathOf(spec: MapSpec): string {
+  #pinPathOf(spec: MapSpec): string | undefined {
+    if (spec.pinPath !== undefined || spec.pinning === "none") return spec.pinPath;
     if (this.#options.pinPath !== undefined) return join(this.#options.pinPath, spec.name);
     throw new BpfObjectError(
       "BPF_MAP",
@@ -273,11 +282,33 @@ class Loading implements Disposable {
 
   /** Completes a 64-bit load of a map, or of the address of a byte in its value. */
   #refer(view: DataView, at: number, map: MapSpec, valueOffset: number | undefined): void {
+    const loaded = this.#maps.get(map);
+    if (!loaded) {
+      this.#poison(view, at, map);
+      return;
+    }
     const source = valueOffset === undefined ? PSEUDO_MAP_FD : PSEUDO_MAP_VALUE;
     setSourceRegister(view, at, source, hostLittleEndian);
-    view.setInt32(at * INSTRUCTION_SIZE + 4, this.#maps.get(map)!.fd.number, hostLittleEndian);
+    view.setInt32(at * INSTRUCTION_SIZE + 4, loaded.fd.number, hostLittleEndian);
     // The upper half of the load is the offset into the value.
     view.setUint32(at * INSTRUCTION_SIZE + 12, valueOffset ?? 0, hostLittleEndian);
+  }
+
+  /** Makes an instruction that loads a map which was not to be created into calls that the verifier refuses to reach. */
+  #poison(view: DataView, at: number, map: MapSpec): void {
+    let index = this.#missing.indexOf(map);
+    if (index === -1) index = this.#missing.push(map) - 1;
+    for (const offset of [at * INSTRUCTION_SIZE, (at + 1) * INSTRUCTION_SIZE]) {
+      view.setBigUint64(offset, 0n);
+      view.setUint8(offset, CALL);
+      view.setInt32(offset + 4, POISON_MAP + index, hostLittleEndian);
+    }
+  }
+
+  #explainMissingMap(log: string): string | undefined {
+    const number = /unknown#(20010\d{5})/.exec(log)?.[1];
+    const map = number === undefined ? undefined : this.#missing[Number(number) - POISON_MAP];
+    return map && `it uses map "${map.name}", which was not to be created (autocreate)`;
   }
 
   #table(spec: StructOpsSpec): StructOpsTable {

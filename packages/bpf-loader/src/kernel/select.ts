@@ -33,8 +33,8 @@ export function select(object: BpfObject, wanted: Wanted): Selection {
   const everything = wanted.programs === undefined && wanted.structOps === undefined;
   const needs = new Needs(object);
   const tables = wanted.structOps
-    ? wanted.structOps.map((name) => object.structOp(name))
-    : object.structOps.filter((table) => table.autoload && everything);
+    ? wanted.structOps.map((name) => created(object.structOp(name)))
+    : object.structOps.filter((table) => table.autoload && table.map.autocreate && everything);
   for (const table of tables) needs.addTable(table);
   const programs = wanted.programs
     ? wanted.programs.map((name) => object.program(name))
@@ -47,6 +47,11 @@ export function select(object: BpfObject, wanted: Wanted): Selection {
     for (const section of object.dataSections) needs.addMap(section.map);
   }
   return needs.selection(tables);
+}
+
+function created(table: StructOpsSpec): StructOpsSpec {
+  if (table.map.autocreate) return table;
+  throw new BpfObjectError("BPF_MAP", `struct_ops "${table.name}" is not to be created (autocreate)`);
 }
 
 /** Whether a program serves only struct_ops that are not loaded. */
@@ -71,7 +76,7 @@ class Needs {
   }
 
   addTable(table: StructOpsSpec): void {
-    this.#maps.add(table.map);
+    this.#needMap(table.map);
     for (const program of table.programs.values()) this.addProgram(program);
   }
 
@@ -83,7 +88,7 @@ class Needs {
       this.#programs.set(next, prepared);
       for (const reference of prepared.linked.references) {
         if (reference.kind !== "extern") this.#needMap(reference.map);
-        else if (reference.extern.kconfig && this.#object.kconfig) this.#maps.add(this.#object.kconfig.map);
+        else if (reference.extern.kconfig && this.#object.kconfig) this.#needMap(this.#object.kconfig.map);
       }
     }
   }
@@ -111,7 +116,7 @@ class Needs {
   #needMap(map: MapSpec): void {
     const maps = [map];
     for (let next = maps.pop(); next; next = maps.pop()) {
-      if (this.#maps.has(next)) continue;
+      if (this.#maps.has(next) || !next.autocreate) continue;
       this.#maps.add(next);
       for (const slot of next.contents) {
         if ("map" in slot) maps.push(slot.map);

@@ -28,6 +28,13 @@ export class MapSpec {
   numaNode: number | undefined;
   /** `by_name`: pinned under `pinPath` by its name, and taken from there if it exists (LIBBPF_PIN_BY_NAME). */
   pinning: "none" | "by_name" = "none";
+  /** Where it is pinned, and taken from if it exists; undefined leaves that to `pinning`. */
+  pinPath: string | undefined;
+  /**
+   * Whether `load` creates it at all; false for a map that a kernel may lack. A program that refers to it is still
+   * loaded where the verifier finds that it never gets there.
+   */
+  autocreate = true;
   /** For a map of maps: the template of those that it holds. If undefined, the first map of `contents` is one. */
   innerMap: MapSpec | undefined;
   /** What a map of maps, or an array of programs, is filled with when it has been created. */
