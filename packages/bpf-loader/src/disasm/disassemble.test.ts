@@ -4,7 +4,7 @@ import { ElfFile } from "@weir/elf";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BpfObject, disassemble, disassembleFunction } from "../index.js";
+import { BpfObject, disassemble, disassembleFunction, variableAt } from "../index.js";
 import { fixture, fixtureNames, fixturePath, parseFixture } from "../testing/fixtures.js";
 import { instructionSet } from "../testing/instruction-set.js";
 
@@ -124,6 +124,18 @@ test("a function of an object is listed with names and source lines", () => {
       .filter((one) => one.includes("subprog")),
     ["r2 = subprog[sum]"],
   );
+});
+
+test("the variable at an offset is found, and the place inside it", () => {
+  const object = parseFixture("globals");
+  const found = (section: string, offset: number) => variableAt(object, section, offset);
+  assert.equal(
+    [found(".data", 0), found(".data", 8), found(".data", 12), found(".data.table", 4), found(".nowhere", 0)],
+    ["runs", "hidden_step", undefined, "table+4", undefined],
+  );
+  // `padded` ends at 32, `bits` takes 32 to 48.
+  assert.equal([found(".rodata", 31), found(".rodata", 32)], ["padded+31", "bits"]);
+  assert.is(found(".rodata", -1), undefined);
 });
 
 test("any bytes can be disassembled, and all whole instructions are", () => {

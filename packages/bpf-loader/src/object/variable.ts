@@ -53,16 +53,40 @@ export class VariableSpec<T = BtfValue> {
   }
 }
 
+/** The variables of a section in ascending order of offset, for each list of variables that was asked about. */
+const bySection = new WeakMap<readonly VariableSpec[], ReadonlyMap<string, readonly VariableSpec[]>>();
+
 /** The variable at an offset of a data section, "total", or a place inside one, "table+4"; undefined if there is none. */
 export function variableAt(
   object: { readonly variables: readonly VariableSpec[] },
   section: string,
   offset: number,
 ): string | undefined {
-  for (const variable of object.variables) {
-    const inside = offset - variable.offset;
-    if (variable.section !== section || inside < 0 || inside >= variable.size) continue;
-    return inside === 0 ? variable.name : `${variable.name}+${inside}`;
+  let sections = bySection.get(object.variables);
+  if (!sections) {
+    sections = sortBySection(object.variables);
+    bySection.set(object.variables, sections);
   }
-  return undefined;
+  const variables = sections.get(section) ?? [];
+  let [low, high] = [0, variables.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (variables[middle]!.offset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  const variable = variables[low - 1];
+  if (!variable || offset >= variable.offset + variable.size) return undefined;
+  const inside = offset - variable.offset;
+  return inside === 0 ? variable.name : `${variable.name}+${inside}`;
+}
+
+function sortBySection(variables: readonly VariableSpec[]): Map<string, VariableSpec[]> {
+  const sections = new Map<string, VariableSpec[]>();
+  for (const variable of variables) {
+    const known = sections.get(variable.section);
+    if (known) known.push(variable);
+    else sections.set(variable.section, [variable]);
+  }
+  for (const list of sections.values()) list.sort((a, b) => a.offset - b.offset);
+  return sections;
 }
