@@ -61,11 +61,11 @@ export function decodeMessage(bytes: Uint8Array, types: MessageTypes = rtnetlink
     throw new NetlinkDecodeError(`${bytes.length - view.next} bytes after the message`, view.next);
   const body = bytes.subarray(view.start, view.end);
   const { type, flags, sequence, port } = view;
-  const name = controlNames[type] ?? types.nameOf(type, body) ?? `#${type}`;
+  const name = controlNames[type] ?? types.nameOf(type, body, flags) ?? `#${type}`;
   const common = { name, type, flags, flagNames: flagNames(type, flags, types), sequence, port };
   if (type === ControlType.ERROR || type === ControlType.DONE)
     return { ...common, ...decodeControl(input, type, flags, view.start, view.end) };
-  return { ...common, ...decodeMessageBody(body, types.schemaOf(type, body)) };
+  return { ...common, ...decodeMessageBody(body, types.schemaOf(type, body, flags)) };
 }
 
 /** Decodes the messages that stand one after the other in received bytes. @throws NetlinkDecodeError */
@@ -116,18 +116,19 @@ function encodeBody(message: EncodableMessage, type: number, types: MessageTypes
   if (bytes) return bytes;
   // Which attributes a message has may depend on the address family at its start: rtnetlink's first byte.
   const output = new Output();
-  const schema = types.schemaOf(type, familyOf(header, type, types));
+  const schema = types.schemaOf(type, familyOf(header, type, types), message.flags);
   if (!schema) throw new NetlinkEncodeError(`a body of ${message.name ?? `#${type}`} must be given as bytes`);
   schema.encode(output, message as never, undefined);
   return output.finish();
 }
 
-/** The header alone, as the bytes that a schema is chosen by. */
+/** The bytes that a schema is chosen by: rtnetlink's address family, generic netlink's command. */
 function familyOf(
   header: Readonly<Record<string, unknown>> | undefined,
   type: number,
   types: MessageTypes,
 ): Uint8Array {
+  if (typeof header?.command === "number") return Uint8Array.of(header.command);
   const schema = types.schemaOf(type, new Uint8Array(0));
   if (!schema || !header) return new Uint8Array(0);
   const output = new Output();

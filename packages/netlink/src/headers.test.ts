@@ -4,6 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import {
+  controller,
+  controllerAttributes,
+  multicastGroupAttributes,
+  operationAttributes,
+  operationPolicyAttributes,
+} from "./generic/controller.js";
+import * as ethtool from "./generic/ethtool.js";
+import { genlmsghdr } from "./generic/family.js";
+import * as netdev from "./generic/netdev.js";
 import { extendedAckAttributes, policyAttributes } from "./netlink-error.js";
 import { addressAttributes, ifaCacheinfo, ifaddrmsg } from "./rtnetlink/address.js";
 import { encapSets } from "./rtnetlink/encap.js";
@@ -158,6 +168,22 @@ const sets = [
   resilientBucket,
   resilientGroup,
   ruleAttributes,
+  controllerAttributes,
+  multicastGroupAttributes,
+  operationAttributes,
+  operationPolicyAttributes,
+  ethtool.ethtoolBit,
+  ethtool.ethtoolBitset,
+  ethtool.ethtoolChannels,
+  ethtool.ethtoolCoalesce,
+  ethtool.ethtoolFeatures,
+  ethtool.ethtoolHeader,
+  ethtool.ethtoolLinkState,
+  ethtool.ethtoolRings,
+  netdev.netdevDevice,
+  netdev.netdevNapi,
+  netdev.netdevQueue,
+  netdev.netdevQueueStats,
 ] as unknown as AnySet[];
 
 const structs = [
@@ -219,6 +245,7 @@ const structs = [
   fibRuleHeader,
   portRange,
   uidRange,
+  genlmsghdr,
 ] as unknown as Struct<never>[];
 
 /** Constants that are younger than the headers of Linux 6.1 (Debian 12), with the version that brought them. */
@@ -281,6 +308,16 @@ const younger = new Map([
   ["FRA_SPORT_MASK", "6.15"],
   ["FRA_DPORT_MASK", "6.15"],
   ["FRA_DSCP_MASK", "6.15"],
+  ["ETHTOOL_A_HEADER_PHY_INDEX", "6.11"],
+  ["ETHTOOL_A_RINGS_RX_PUSH", "6.3"],
+  ["ETHTOOL_A_RINGS_TX_PUSH_BUF_LEN", "6.4"],
+  ["ETHTOOL_A_RINGS_TX_PUSH_BUF_LEN_MAX", "6.4"],
+  ["ETHTOOL_A_RINGS_HDS_THRESH", "6.14"],
+  ["ETHTOOL_A_RINGS_HDS_THRESH_MAX", "6.14"],
+  ["ETHTOOL_A_COALESCE_TX_AGGR_MAX_BYTES", "6.3"],
+  ["ETHTOOL_A_COALESCE_TX_AGGR_MAX_FRAMES", "6.3"],
+  ["ETHTOOL_A_COALESCE_TX_AGGR_TIME_USECS", "6.3"],
+  ["ETHTOOL_A_LINKSTATE_EXT_DOWN_CNT", "6.2"],
   ["TCA_FQ_PRIOMAP", "6.7"],
   ["TCA_FQ_WEIGHTS", "6.7"],
   ["TCA_FQ_OFFLOAD_HORIZON", "6.13"],
@@ -292,13 +329,18 @@ const younger = new Map([
   ["RTM_DELANYCAST", "6.15"],
 ]);
 
+/** linux/netdev.h came with Linux 6.3. */
+const isYounger = (constant: string) => younger.has(constant) || constant.startsWith("NETDEV_A_");
+
 /** Structs that kernels have made longer: the headers at hand may know a shorter one. */
 const growing = new Set(["tc_fq_qd_stats", "rtnl_link_stats64"]);
 
 const includes = [
   "sys/socket.h",
+  "linux/ethtool_netlink.h",
   "linux/fib_rules.h",
   "linux/gen_stats.h",
+  "linux/genetlink.h",
   "linux/if_addr.h",
   "linux/if_bridge.h",
   "linux/if_link.h",
@@ -308,6 +350,7 @@ const includes = [
   "linux/neighbour.h",
   "linux/net_namespace.h",
   "linux/netconf.h",
+  "linux/netdev.h",
   "linux/nexthop.h",
   "linux/seg6_iptunnel.h",
   "linux/netlink.h",
@@ -328,7 +371,7 @@ if (!hasHeaders)
 const newer = process.env.KERNEL_HEADERS;
 const headerFolders = newer ? ["-isystem", newer, "-isystem", `${newer}/x86_64-linux-gnu`] : [];
 
-const prelude = includes.map((file) => `#include <${file}>`).join("\n");
+const prelude = includes.map((file) => `#if __has_include(<${file}>)\n#include <${file}>\n#endif`).join("\n");
 
 /** What C says of expressions. */
 function evaluate(expressions: readonly string[]): Map<string, number> {
@@ -359,7 +402,7 @@ withHeaders("every attribute has the number that the kernel's headers give its c
   const declared = sets.flatMap((set) => Object.values(set.declarations));
   const known = declared.filter(([, constant]) => words.has(constant));
   for (const [, constant] of declared)
-    assert.ok(words.has(constant) || younger.has(constant), `${constant} is in no header`);
+    assert.ok(words.has(constant) || isYounger(constant), `${constant} is in no header`);
   const values = evaluate(known.map(([, constant]) => constant));
   for (const [id, constant] of known) assert.is(id, values.get(constant), constant);
   assert.ok(known.length > 200);
@@ -385,6 +428,22 @@ withHeaders("every message type has its number", () => {
     assert.ok(words.has(name) || younger.has(name), `${name} is in no header`);
   const values = evaluate(known.map(([name]) => name));
   for (const [name, number] of known) assert.is(number, values.get(name), name);
+});
+
+withHeaders("every command of a generic family has its number", () => {
+  const words = new Set(headerText().match(/\w+/g));
+  const numbers = [controller, ethtool.ethtool, netdev.netdev].flatMap(({ commands, notifications }) => [
+    ...Object.values(commands).map(({ constant, id }) => [constant, id] as const),
+    ...Object.values(commands).flatMap((one) => {
+      const { replyConstant, replyId } = one as { replyConstant?: string; replyId?: number };
+      return replyConstant === undefined ? [] : [[replyConstant, replyId] as const];
+    }),
+    ...Object.values(notifications ?? {}).map(({ constant, id }) => [constant, id] as const),
+  ]);
+  const known = numbers.filter(([constant]) => words.has(constant));
+  const values = evaluate(known.map(([constant]) => constant));
+  for (const [constant, id] of known) assert.is(id, values.get(constant), constant);
+  assert.ok(known.length > 20);
 });
 
 function sizeofText(cName: string): string {

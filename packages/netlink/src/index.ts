@@ -7,6 +7,25 @@ export {
   encodeMessage,
 } from "./decoded-message.js";
 export type { DumpOptions } from "./dump.js";
+export { bitNames, ethtool } from "./generic/ethtool.js";
+export { Families, type Family, type FamilyPolicies } from "./generic/families.js";
+export {
+  type Command,
+  type FamilyDeclaration,
+  genericFamily,
+  genlmsghdr,
+  type Notification,
+  type ReplyOf,
+  type RequestOf,
+} from "./generic/family.js";
+export {
+  controllerFamily,
+  type GenericEvent,
+  GenericFamily,
+  GenericNetlink,
+} from "./generic/generic-netlink.js";
+export { genericMessages, type NumberedFamily } from "./generic/messages.js";
+export { netdev } from "./generic/netdev.js";
 export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
 export type { MessageTypes } from "./message-types.js";
 export { Monitor } from "./monitor.js";

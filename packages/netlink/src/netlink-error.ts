@@ -4,11 +4,34 @@ import type { NetlinkRequest } from "./request.js";
 import { type AttributesOf, attributes } from "./schema/attributes.js";
 import { Input, littleEndian } from "./schema/bytes.js";
 import { binary, s64, u32, u64 } from "./schema/codec.js";
+import { enumeration } from "./schema/names.js";
 import { string } from "./schema/text.js";
+
+/** What an attribute holds: enum netlink_attribute_type. */
+const attributeType = enumeration(u32, {
+  invalid: 0,
+  flag: 1,
+  u8: 2,
+  u16: 3,
+  u32: 4,
+  u64: 5,
+  s8: 6,
+  s16: 7,
+  s32: 8,
+  s64: 9,
+  binary: 10,
+  string: 11,
+  nulString: 12,
+  nested: 13,
+  nestedArray: 14,
+  bitfield32: 15,
+  sint: 16,
+  uint: 17,
+});
 
 /** What the kernel would have accepted (enum netlink_policy_type_attr). Values and lengths are inclusive. */
 export const policyAttributes = attributes({
-  type: [1, "NL_POLICY_TYPE_ATTR_TYPE", u32],
+  type: [1, "NL_POLICY_TYPE_ATTR_TYPE", attributeType],
   minSigned: [2, "NL_POLICY_TYPE_ATTR_MIN_VALUE_S", s64],
   maxSigned: [3, "NL_POLICY_TYPE_ATTR_MAX_VALUE_S", s64],
   min: [4, "NL_POLICY_TYPE_ATTR_MIN_VALUE_U", u64],

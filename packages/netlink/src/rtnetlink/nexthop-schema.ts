@@ -1,10 +1,10 @@
 import { ipAddress } from "../schema/address.js";
 import { attributes, flagged, repeated } from "../schema/attributes.js";
-import { littleEndian } from "../schema/bytes.js";
-import { type Codec, present, u8, u16, u32, u64 } from "../schema/codec.js";
+import { present, u8, u16, u32, u64 } from "../schema/codec.js";
 import { message } from "../schema/message-body.js";
 import { enumeration, flags } from "../schema/names.js";
 import { elements, padding, struct } from "../schema/struct.js";
+import { uint } from "../schema/uint.js";
 import { family, scope } from "./address.js";
 import { encap, encapType } from "./encap.js";
 import { routeFlags, routeProtocol } from "./route-schema.js";
@@ -26,22 +26,6 @@ export const nexthopGroupEntry = struct("nexthop_grp", {
   /** Before Linux 6.11 what lay there in memory. */
   reserved: u16,
 });
-
-/** A number of 4 or 8 bytes, as nla_put_uint writes it. */
-export const uint: Codec<bigint, bigint | number> = {
-  decode: (input, start, end) =>
-    end - start === 4
-      ? BigInt(input.view.getUint32(start, littleEndian))
-      : end - start === 8
-        ? input.view.getBigUint64(start, littleEndian)
-        : undefined,
-  encode: (output, value) => {
-    if (BigInt(value) <= 0xffff_ffffn) u32.encode(output, Number(value), undefined);
-    else u64.encode(output, value, undefined);
-  },
-  exact: (input, start, end) =>
-    end - start === 4 || input.view.getBigUint64(start, littleEndian) > 0xffff_ffffn,
-};
 
 /** How a resilient group works; times in hundredths of a second: enum NHA_RES_GROUP_*. */
 export const resilientGroup = attributes({

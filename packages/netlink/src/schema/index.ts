@@ -12,7 +12,7 @@ export {
 export { Input, littleEndian, Output } from "./bytes.js";
 export * from "./codec.js";
 export * from "./errors.js";
-export { indexed } from "./indexed.js";
+export { indexed, type Keyed, keyed } from "./indexed.js";
 export {
   decode,
   encode,
@@ -21,7 +21,7 @@ export {
   MessageBody,
   message,
 } from "./message-body.js";
-export { enumeration, type FlagNames, flags, type Named } from "./names.js";
+export { enumeration, type FlagNames, flags, flags64, type Named } from "./names.js";
 export {
   array,
   bytes,
@@ -38,3 +38,4 @@ export {
 export { SubMessage, subMessage } from "./sub-message.js";
 export { string, stringUpTo } from "./text.js";
 export { NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK } from "./tlv.js";
+export { uint } from "./uint.js";

@@ -1,4 +1,4 @@
-import type { Fixed } from "./codec.js";
+import { type Codec, type Fixed, mapped, u64 } from "./codec.js";
 import { NetlinkEncodeError } from "./errors.js";
 
 type Whole = number | bigint;
@@ -103,4 +103,37 @@ export function flags<const Names extends Readonly<Record<string, number>>>(
     },
     encode: (output, value, scope) => base.encode(output, toNumber(value), scope),
   };
+}
+
+/** As {@link flags}, of 64 bits; a bit without a name appears as its value in hexadecimal. */
+export function flags64<const Names extends Readonly<Record<string, bigint>>>(
+  names: Names,
+): Codec<FlagNames<keyof Names & string>, FlagNames<keyof Names & string> | bigint> {
+  return mapped(
+    u64,
+    (value) => {
+      const found: string[] = [];
+      let rest = value;
+      for (const [name, bit] of Object.entries(names)) {
+        if ((value & bit) === 0n) continue;
+        found.push(name);
+        rest &= ~bit;
+      }
+      for (let bit = 1n; bit <= rest; bit <<= 1n) if (rest & bit) found.push(`0x${bit.toString(16)}`);
+      return found as FlagNames<keyof Names & string>;
+    },
+    (value: FlagNames<keyof Names & string> | bigint) => {
+      if (typeof value === "bigint") return value;
+      return value.reduce((sum, name) => {
+        const bit = Object.hasOwn(names, name)
+          ? names[name]
+          : /^0x[0-9a-f]{1,16}$/.test(name)
+            ? BigInt(name)
+            : undefined;
+        if (bit === undefined)
+          throw new NetlinkEncodeError(`flag "${name}" is none of ${Object.keys(names).join(", ")}`);
+        return sum | bit;
+      }, 0n);
+    },
+  );
 }
