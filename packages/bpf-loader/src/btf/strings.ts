@@ -57,10 +57,9 @@ export class BtfStrings {
     if (!(offset >= 0 && offset < this.length))
       throw new BtfError("BTF_RANGE", `there is no string at ${offset}`);
     const start = this.#origin + offset;
-    const bytes = this.#bytes.subarray(start, start + MAX_NAME + 1);
-    const end = bytes.indexOf(0);
-    if (end === -1) throw tooLong(offset);
-    return bytes.subarray(0, end + 1);
+    let end = start;
+    while (this.#bytes[end] !== 0) if (++end - start > MAX_NAME) throw tooLong(offset);
+    return this.#bytes.subarray(start, end + 1);
   }
 
   #page(number: number): string | null {

@@ -155,7 +155,6 @@ class ReferenceReader {
     byInstruction: Uint32Array,
   ): void {
     const { code } = function_;
-    const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
     const count = code.length / INSTRUCTION_SIZE;
     for (let at = 0; at < count; at++) {
       const opcode = code[at * INSTRUCTION_SIZE]!;
@@ -164,9 +163,9 @@ class ReferenceReader {
       }
       const number = byInstruction[function_.start + at]!;
       const relocation = number === 0 ? undefined : relocations[number - 1];
-      if (relocation) function_.references.push(this.#relocated(function_, at, view, relocation));
+      if (relocation) function_.references.push(this.#relocated(function_, at, relocation));
       else if (opcode === CALL && this.#sourceRegister(code, at) === PSEUDO_CALL) {
-        const imm = view.getInt32(at * INSTRUCTION_SIZE + 4, this.#elf.header.littleEndian);
+        const imm = this.#immediate(code, at);
         const target = this.#functionAt(function_, function_.sectionIndex, function_.start + at + imm + 1);
         function_.references.push({ at, kind: "call", target });
       }
@@ -174,9 +173,9 @@ class ReferenceReader {
     }
   }
 
-  #relocated(function_: BpfFunction, at: number, view: DataView, relocation: ElfRelocation): Reference {
+  #relocated(function_: BpfFunction, at: number, relocation: ElfRelocation): Reference {
     const opcode = function_.code[at * INSTRUCTION_SIZE]!;
-    const imm = view.getInt32(at * INSTRUCTION_SIZE + 4, this.#elf.header.littleEndian);
+    const imm = this.#immediate(function_.code, at);
     const { symbol, type } = relocation;
     const fail = (what: string) =>
       new BpfObjectError("BPF_RELOCATION", `instruction ${at} of function "${function_.name}" ${what}`);
@@ -220,6 +219,14 @@ class ReferenceReader {
       };
     }
     throw fail(`refers to section ${section.name}, which is neither code, data nor maps`);
+  }
+
+  #immediate(code: Uint8Array, at: number): number {
+    const start = at * INSTRUCTION_SIZE + 4;
+    const [a, b, c, d] = [code[start]!, code[start + 1]!, code[start + 2]!, code[start + 3]!];
+    return this.#elf.header.littleEndian
+      ? a | (b << 8) | (c << 16) | (d << 24)
+      : d | (c << 8) | (b << 16) | (a << 24);
   }
 
   #sourceRegister(code: Uint8Array, at: number): number {

@@ -91,18 +91,13 @@ export class MapSpec {
 
   /** Both codecs, for the sizes that the definition has now; each is made when somebody first asks for it. @internal */
   codecs(): { readonly key: Codec; readonly value: Codec } {
-    const fields = { name: "", type: this.type, maxEntries: 0, flags: 0 };
-    const sizes = { keySize: this.keySize, valueSize: this.valueSize };
-    const types = this.#btf && { btf: this.#btf, key: this.#keyType, value: this.#valueType };
-    const now = new MapSpec({ ...fields, ...sizes }, types);
-    return {
-      get key() {
-        return now.keyCodec();
-      },
-      get value() {
-        return now.valueCodec();
-      },
-    };
+    const { type, keySize, valueSize } = this;
+    return new LazyCodecs(
+      new MapSpec(
+        { name: "", type, keySize, valueSize, maxEntries: 0, flags: 0 },
+        this.#btf && { btf: this.#btf, key: this.#keyType, value: this.#valueType },
+      ),
+    );
   }
 
   #sized(type: number, size: number): number {
@@ -111,5 +106,21 @@ export class MapSpec {
 
   #codec(type: number, size: number): Codec {
     return this.#btf && type !== 0 ? btfCodec(this.#btf, type) : (rawCodec(size) as unknown as Codec);
+  }
+}
+
+class LazyCodecs {
+  readonly #spec: MapSpec;
+
+  constructor(spec: MapSpec) {
+    this.#spec = spec;
+  }
+
+  get key(): Codec {
+    return this.#spec.keyCodec();
+  }
+
+  get value(): Codec {
+    return this.#spec.valueCodec();
   }
 }
