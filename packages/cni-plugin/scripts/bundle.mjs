@@ -74,62 +74,48 @@ const koffiShim = {
 };
 
 /**
- * Modules that nearly no ADD needs: those that load the BPF program, which one ADD in a node's life does, and parts of
- * the libraries that the plugin does not use. They are in the bundle, but are run only when something of theirs is used.
+ * In place of modules come stand-ins for their exports, each of which loads its module when it is touched: most of what
+ * the libraries can do no ADD needs, and initialising it would cost each one milliseconds.
+ * @param {(file: string) => boolean} rarely which modules
+ * @param {boolean} trial whether each shall put its path into the global set `touched` when it is loaded
  */
-const rarely = [
-  "shaper/dist/program-loader.js",
-  "shaper/dist/requirements.js",
-  "bpf-loader/dist/kernel/explain.js",
-  "bpf-loader/dist/kernel/kernel-btf.js",
-  "bpf-loader/dist/kernel/link.js",
-  "bpf-loader/dist/kernel/program-load.js",
-  "bpf-loader/dist/btf/codec-builder.js",
-  "bpf-loader/dist/features/probe.js",
-  "netlink/dist/monitor.js",
-  "netlink/dist/rtnetlink/addresses.js",
-  "netlink/dist/rtnetlink/batch.js",
-  "netlink/dist/rtnetlink/events.js",
-  "netlink/dist/rtnetlink/namespace-id.js",
-  "netlink/dist/rtnetlink/routes.js",
-  "netlink/dist/tc/classes.js",
-];
-
-/** In a rare module's place come stand-ins for its exports, each of which loads the module when it is touched. */
-const lazily = {
+const lazily = (rarely, trial = false) => ({
   name: "lazily",
   setup(builder) {
-    builder.onResolve({ filter: /\.js$/ }, ({ path, resolveDir, namespace, kind }) => {
+    builder.onResolve({ filter: /\.js$/ }, async ({ path, resolveDir, namespace, kind }) => {
       if (namespace === "lazy" || kind === "entry-point") return undefined;
       const file = resolve(resolveDir, path);
-      return rarely.some((name) => file.endsWith(`packages/${name}`))
-        ? { path: file, namespace: "lazy" }
-        : undefined;
+      return rarely(file) && (await standIns(file)) ? { path: file, namespace: "lazy" } : undefined;
     });
-    builder.onLoad({ filter: /.*/, namespace: "lazy" }, async ({ path }) => {
-      const exported = Object.entries(await import(path));
-      for (const [name, value] of exported) {
-        if (typeof value === "function" || (typeof value === "object" && value !== null)) continue;
-        throw new Error(
-          `${path} exports ${name}, for which nothing can stand in: it is no function, class or object`,
-        );
-      }
-      return {
-        loader: "js",
-        resolveDir: dirname(path),
-        contents: `
-          const load = () => require(${JSON.stringify(path)});
-          const standIn = (name) => new Proxy(function () {}, {
-            get: (_target, key) => Reflect.get(load()[name], key),
-            apply: (_target, self, args) => Reflect.apply(load()[name], self, args),
-            construct: (_target, args) => Reflect.construct(load()[name], args),
-          });
-          ${exported.map(([name]) => `export const ${name} = standIn("${name}");`).join("\n")}
-        `,
-      };
-    });
+    builder.onResolve({ filter: /^stand-in$/ }, () => ({ path: join(root, "scripts/stand-in.mjs") }));
+    builder.onLoad({ filter: /.*/, namespace: "lazy" }, async ({ path }) => ({
+      loader: "js",
+      resolveDir: dirname(path),
+      contents: `
+        import { standIn as $standIn } from "stand-in";
+        const $module = () => {
+          ${trial ? `globalThis.touched.add(${JSON.stringify(path)});` : ""}
+          return require(${JSON.stringify(path)});
+        };
+        ${(await standIns(path)).join("\n")}
+      `,
+    }));
   },
-};
+});
+
+/** The stand-ins for a module's exports; undefined where there can be none for one of them, such as a number or a Map. */
+async function standIns(path) {
+  const lines = [];
+  for (const [name, value] of Object.entries(await import(path))) {
+    const plain = typeof value === "object" && value && Object.getPrototypeOf(value) === Object.prototype;
+    if (typeof value !== "function" && !plain) return undefined;
+    lines.push(`export const ${name} = $standIn($module, "${name}", ${plain ? "{}" : "function () {}"});`);
+  }
+  return lines;
+}
+
+/** What comes after fq is set, which the kernel that builds may not have. */
+const afterFq = /\/(netlink\/dist\/tc\/(filter|action)|shaper\/dist\/(egress|ingress))/;
 
 /** The protocol's file loads the two others when it needs them, the plugin with its code cache. */
 const split = (pluginFile, cacheFile) => ({
@@ -160,11 +146,14 @@ const split = (pluginFile, cacheFile) => ({
 });
 
 mkdirSync(folder, { recursive: true });
-const plugin = await bundle("cni/plugin.js", [koffiShim, lazily]);
-if (!koffiFolder) throw new Error("nothing in the bundle imports koffi any more: the shim is of no use");
+// A first bundle, of which all is lazy, tells what an ADD touches.
+const isOurs = (file) => file.includes("/packages/");
+const touched = findTouched(wrapped(await bundle("cni/plugin.js", [koffiShim, lazily(isOurs, true)])));
+const isRare = (file) => isOurs(file) && !touched.has(file) && !afterFq.test(file);
+const plugin = await bundle("cni/plugin.js", [koffiShim, lazily(isRare)]);
 // It is read as Latin-1, which is quicker than UTF-8.
 if (/[^\0-\x7f]/.test(plugin)) throw new Error("the plugin's file is not pure ASCII");
-const source = `(function(exports,require,module,__filename,__dirname){${plugin}\n})`;
+const source = wrapped(plugin);
 // V8 compares no more of a source with its cache than the length: a cache must never meet another file than its own.
 const hash = createHash("sha256").update(source).digest("hex").slice(0, 12);
 const pluginFile = `plugin-${hash}.js`;
@@ -172,12 +161,7 @@ const cacheFile = `plugin-${hash}.cache`;
 const main = await bundle("main.js", [split(pluginFile, cacheFile)]);
 const cli = await bundle("cli/run.js", [koffiShim]);
 
-const addonPackage = `@koromix/koffi-linux-${process.arch}`;
-const addonFolder = dirname(createRequire(join(koffiFolder, "package.json")).resolve(addonPackage));
-const addon = join(addonFolder, `linux_${process.arch}/koffi.node`);
-
 // The launcher comes last and weir.cjs before it: until then an older version in the folder goes on working.
-place("koffi.node", (path) => copyFileSync(addon, path), 0o755);
 place("LICENSES.txt", (path) => writeFileSync(path, licences()), 0o644);
 place("cli.cjs", (path) => writeFileSync(path, cli), 0o644);
 place(pluginFile, (path) => writeFileSync(path, source), 0o644);
@@ -188,6 +172,30 @@ for (const name of readdirSync(folder)) {
   if (/^plugin-/.test(name) && name !== pluginFile && name !== cacheFile) rmSync(join(folder, name));
 }
 console.log(`${folder}: protocol ${kib(main)}, plugin ${kib(source)}, command line ${kib(cli)}`);
+
+/** As the protocol's file runs it. */
+function wrapped(code) {
+  return `(function(exports,require,module,__filename,__dirname){${code}\n})`;
+}
+
+/** The modules that an ADD of the plugin touches, which a plugin tells whose modules are all lazy. */
+function findTouched(trial) {
+  const file = join(folder, "trial.js");
+  try {
+    place("koffi.node", (path) => copyFileSync(addonFile(), path), 0o755);
+    writeFileSync(file, trial);
+    return new Set(warmUp(file));
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function addonFile() {
+  if (!koffiFolder) throw new Error("nothing in the bundle imports koffi any more: the shim is of no use");
+  const addonPackage = `@koromix/koffi-linux-${process.arch}`;
+  const addonFolder = dirname(createRequire(join(koffiFolder, "package.json")).resolve(addonPackage));
+  return join(addonFolder, `linux_${process.arch}/koffi.node`);
+}
 
 async function bundle(entry, plugins) {
   const result = await build({

@@ -10,7 +10,8 @@ import { mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
  * Runs the plugin's ADD and writes the code cache of that process. As root it shapes the loopback device of a
  * namespace made for it; otherwise, and where this kernel cannot shape, the cache holds what ran until then.
  * @param {string} plugin path of the plugin's file
- * @param {string} cache path of the cache to write
+ * @param {string} [cache] path of the cache to write
+ * @returns {string[]} what the plugin put into the set `touched`, if anything
  */
 export function warmUp(plugin, cache) {
   const folder = mkdtempSync(join(tmpdir(), "weir-warm-up-"));
@@ -40,7 +41,7 @@ export function warmUp(plugin, cache) {
     });
     // The second ADD finds the program pinned, as nearly every ADD of a node does.
     run(plugin, "", call("first"));
-    run(plugin, cache, call("second"));
+    return run(plugin, cache ?? "", call("second"));
   } finally {
     for (const step of undo.reverse()) step();
   }
@@ -50,6 +51,7 @@ const program = `
   const { readFileSync, writeFileSync } = require("node:fs");
   const { dirname } = require("node:path");
   const [, filename, cache, call] = process.argv;
+  globalThis.touched = new Set();
   const script = new (require("node:vm").Script)(readFileSync(filename, "latin1"), { filename });
   if (cache) process.on("exit", () => writeFileSync(cache, script.createCachedData()));
   const plugin = { exports: {} };
@@ -60,10 +62,12 @@ const program = `
     // A kernel that cannot shape is no mistake; one in the plugin is (CniErrorCode.INTERNAL).
     if (error.name !== "CniError" || error.code === 199) throw error;
   }
+  console.log(JSON.stringify([...touched]));
 `;
 
 function run(plugin, cache, call) {
   const command = ["-e", program, plugin, cache, JSON.stringify(call)];
-  const { status, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
   if (status !== 0) throw new Error(`the plugin failed while its code cache was made: ${stderr}`);
+  return JSON.parse(stdout);
 }
