@@ -1,10 +1,14 @@
 import { BtfError } from "./error.js";
 import { BtfKind, type BtfLinkage, type BtfType } from "./types.js";
 
-type WithoutId<T> = T extends { kind: "void" } ? never : T extends unknown ? Omit<T, "id"> : never;
-
 /** A type to be made: {@link BtfType} without the id that it is yet to get. */
-export type NewBtfType = WithoutId<BtfType>;
+export type NewBtfType = BtfType extends infer T
+  ? T extends { readonly kind: "void" }
+    ? never
+    : T extends BtfType
+      ? Omit<T, "id">
+      : never
+  : never;
 
 const linkages: readonly BtfLinkage[] = ["static", "global", "extern"];
 const BIT_FIELD = 0x100_0000;

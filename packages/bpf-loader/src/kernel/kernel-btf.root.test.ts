@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { formatType } from "../btf/format.js";
+import { needs, testWith } from "../testing/kernel.js";
 import { thrown } from "../testing/thrown.js";
 import { kernelBtf } from "./kernel-btf.js";
 
@@ -83,8 +84,7 @@ test("a module's BTF continues the kernel's", () => {
   assert.match(thrown(() => kernelBtf.module("../vmlinux")).message, /no BTF of a module/);
 });
 
-test("the kernel's BTF by its id is the same", () => {
-  // The kernel registers its own first (btf_vmlinux_init, kernel/bpf/btf.c).
+testWith(test, needs.kernelBtfId, "the kernel's BTF by its id is the same", () => {
   assert.is(kernelBtf.byId(1), kernelBtf.vmlinux());
 });
 

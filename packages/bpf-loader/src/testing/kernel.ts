@@ -1,11 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { kernelVersion, mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
+import { BpfCommand, Fd, kernelVersion, mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
 import type { Test } from "uvu";
 import { features } from "../features/probe.js";
 import { kernelOptions } from "../features/system.js";
-import { kernelBefore } from "../kernel/call.js";
+import { objectId } from "../kernel/attributes.js";
+import { callBpf, kernelBefore } from "../kernel/call.js";
 import { kernelBtf } from "../kernel/kernel-btf.js";
 import { KernelTypes } from "../kernel/kernel-types.js";
 import { parseFixture } from "./fixtures.js";
@@ -28,6 +29,7 @@ export const needs = {
   atomics: { name: "fetching atomics", since: [5, 12], has: () => features.atomics() },
   forEach: { name: "bpf_for_each_map_elem", since: [5, 13], has: () => features.helper("sched_cls", 164) },
   setTstamp: { name: "bpf_skb_set_tstamp", since: [5, 18], has: () => features.helper("sched_cls", 192) },
+  kernelBtfId: { name: "ids of the kernel's own BTF", since: [5, 11], has: hasKernelBtfId },
   objects: {
     name: "objects of programs' own types",
     since: [6, 2],
@@ -156,6 +158,13 @@ function loads(section: string): boolean {
 function hasKernelFunction(name: string): boolean {
   using types = new KernelTypes();
   return types.find(name, "func") !== undefined;
+}
+
+// The kernel registers its own first (btf_vmlinux_init, kernel/bpf/btf.c).
+function hasKernelBtfId(): boolean {
+  const fd = callBpf(BpfCommand.BTF_GET_FD_BY_ID, objectId.build({ id: 1 }));
+  if (fd >= 0) Fd.adopt(fd, "the kernel's BTF").close();
+  return fd >= 0;
 }
 
 /**
