@@ -92,6 +92,7 @@ export type { MapSlot, MapSpec } from "./object/map-spec.js";
 export type { ProgramSpec } from "./object/program-spec.js";
 export type { StructOpsSpec } from "./object/struct-ops.js";
 export { type VariableSpec, variableAt } from "./object/variable.js";
+export type { AnyMap } from "./ring/any-map.js";
 export {
   PerfBuffer,
   type PerfBufferOptions,

@@ -1,5 +1,6 @@
 import { errno, onlineCpus, SystemError } from "@weir/syscall";
 import type { BpfMap } from "../maps/map.js";
+import type { AnyMap } from "./any-map.js";
 import { Flattened } from "./flattened.js";
 import type { PerfSample } from "./perf-record.js";
 import { PerfRing, type PerfRingOptions } from "./perf-ring.js";
@@ -24,9 +25,9 @@ export type PerfEvent<T = Uint8Array> =
 
 /** Takes samples where they lie, and the news of lost ones. */
 export interface PerfHandlers {
-  /** Hears of a sample; its bytes are gone afterwards. */
+  /** Gets each sample, which is good until it returns. */
   sample(sample: PerfSample): unknown;
-  /** Hears how many samples of a CPU found no room. */
+  /** Is told how many samples found no room on a CPU since the last that did. */
   lost?(cpu: number, count: number): unknown;
 }
 
@@ -59,10 +60,7 @@ export class PerfBuffer<T = Uint8Array> implements AsyncIterable<PerfEvent<T>>, 
    * Makes the buffers and begins to take samples. The map must stay open until this is closed.
    * @throws TypeError for a map of another type; RangeError for sizes that cannot be; SystemError
    */
-  static open<T = Uint8Array>(
-    map: Pick<BpfMap, "fd" | "name" | "type" | "maxEntries">,
-    options: PerfBufferOptions<T> = {},
-  ): PerfBuffer<T> {
+  static open<T = Uint8Array>(map: AnyMap, options: PerfBufferOptions<T> = {}): PerfBuffer<T> {
     if (map.type !== "perf_event_array")
       throw new TypeError(`map "${map.name}" is a ${map.type}, and no perf_event_array`);
     const { pagesPerCpu: pages = 8, wakeupEvents = 1, wakeupBytes } = options;

@@ -1,11 +1,9 @@
 import type { BpfMap } from "../maps/map.js";
+import type { AnyMap } from "./any-map.js";
 import { Flattened } from "./flattened.js";
 import { Ring } from "./ring.js";
 import type { RingRecord } from "./ring-record.js";
 import { type LoopOptions, Wakeups } from "./wakeups.js";
-
-/** Any map, whatever its keys and values are. */
-type AnyMap = Pick<BpfMap, "fd" | "name" | "type" | "maxEntries">;
 
 /** How a {@link RingBuffer} gives records to loops. */
 export interface RingBufferOptions<T> {

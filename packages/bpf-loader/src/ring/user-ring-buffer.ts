@@ -1,5 +1,5 @@
 import { EpollEvent, MemoryMap, pageSize } from "@weir/syscall";
-import type { BpfMap } from "../maps/map.js";
+import type { AnyMap } from "./any-map.js";
 import { BUSY, DISCARD, HEADER_SIZE, LENGTH_MASK, recordSpan } from "./ring.js";
 import { distance, SharedPosition } from "./shared-position.js";
 import { Wakeups } from "./wakeups.js";
@@ -50,10 +50,10 @@ export class UserRingBuffer implements Disposable {
   readonly #headers: Uint32Array;
   readonly #size: number;
   readonly #page = pageSize();
-  readonly #map: Pick<BpfMap, "fd">;
+  readonly #map: AnyMap;
   #wakeups: Wakeups | undefined;
 
-  private constructor(map: Pick<BpfMap, "fd" | "name" | "type" | "maxEntries">) {
+  private constructor(map: AnyMap) {
     if (map.type !== "user_ringbuf")
       throw new TypeError(`map "${map.name}" is a ${map.type}, and no user_ringbuf`);
     this.#map = map;
@@ -75,7 +75,7 @@ export class UserRingBuffer implements Disposable {
   }
 
   /** Begins to write. Throws TypeError for a map of another type; SystemError if it cannot be mapped. */
-  static open(map: Pick<BpfMap, "fd" | "name" | "type" | "maxEntries">): UserRingBuffer {
+  static open(map: AnyMap): UserRingBuffer {
     return new UserRingBuffer(map);
   }
 
