@@ -154,6 +154,40 @@ test("names that share their tails without bound are refused before they fill th
   assert.throws(() => elf.symbols.map((each) => each.name), isElfError("ELF_LIMIT"));
 });
 
+test("symbol tables that all take their names from one string table cannot ask for it again and again", () => {
+  // 500 tables of two symbols each, whose names are the whole table but for a few bytes.
+  const [tables, length] = [500, 20_000];
+  const symbols = 64 + length;
+  const headers = symbols + tables * 48;
+  const bytes = new Uint8Array(headers + (tables + 2) * 64);
+  bytes.set(file.subarray(0, 64));
+  bytes.set(le(headers, 8), 40);
+  bytes.set([...le(64, 2), ...le(tables + 2, 2), ...le(0, 2)], 58);
+  bytes.fill(65, 64, symbols - 1);
+  const header = (index: number, type: number, offset: number, size: number, link: number) =>
+    bytes.set(
+      [
+        ...le(0, 4),
+        ...le(type, 4),
+        ...le(0, 8),
+        ...le(0, 8),
+        ...le(offset, 8),
+        ...le(size, 8),
+        ...le(link, 4),
+      ],
+      headers + index * 64,
+    );
+  header(1, 3, 64, length, 0);
+  for (let i = 0; i < tables; i++) {
+    header(i + 2, 2, symbols + i * 48, 48, 1);
+    bytes.set(le(24, 8), headers + (i + 2) * 64 + 56);
+    bytes.set(le(i, 4), symbols + i * 48 + 24);
+  }
+  const elf = ElfFile.parse(bytes);
+  assert.is(elf.symbols.length, tables);
+  assert.throws(() => elf.symbols.map((each) => each.name), isElfError("ELF_LIMIT"));
+});
+
 test("an error says where in the file the trouble is", () => {
   const caught = catchElfError(() =>
     ElfFile.parse(patched(file, { at: section(2) + 32, bytes: le(file.length, 8) })),
