@@ -13,8 +13,8 @@ import {
   SetupError,
 } from "./setup.mjs";
 
-/** What libbpf's side of "bpf" is compiled with. */
-const peerPackages = ["gcc", "libc6-dev", "libbpf-dev"];
+/** What libbpf's side of "bpf" is compiled with, and its command line. */
+const peerPackages = ["gcc", "libc6-dev", "libbpf-dev", "bpftool"];
 
 const USAGE = `Usage: npm run bench [-- [add] [shaping] [bpf] [OPTIONS]]
 

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +12,7 @@ import {
   type LoadedObject,
   RingBuffer,
 } from "@weir/bpf-loader";
+import { mountBpffs, unmount } from "@weir/syscall";
 import { collectGarbage, heldBytes } from "./memory.js";
 import { Peer } from "./peer.js";
 import { median, type Result, reached, table } from "./report.js";
@@ -280,6 +282,43 @@ async function mapMemory(map: BpfMap<number, bigint>): Promise<Result> {
   return { name: "memory kept by 10^6 map operations", unit: "bytes", weir, goal: { value: 256 << 10 } };
 }
 
+/** The command lines, from nothing to thirty programs that are pinned, and gone again: a cold process each. */
+function processContest(folder: string): Result | undefined {
+  const tool = fileURLToPath(new URL("../../../../packages/bpf-loader/dist/weir-bpf.js", import.meta.url));
+  if (!existsSync(tool) || spawnSync("bpftool", ["version"]).status !== 0) return undefined;
+  const bpffs = join(folder, "bpf");
+  mkdirSync(bpffs);
+  mountBpffs(bpffs);
+  const once = (name: string, command: string, args: (target: string) => string[]) => {
+    const target = join(bpffs, name);
+    const elapsed = timed(() => {
+      const { status, stderr } = spawnSync(command, args(target), { env: { PATH: process.env.PATH } });
+      if (status !== 0) throw new Error(`${command}: ${stderr}`);
+    });
+    rmSync(target, { recursive: true });
+    return elapsed;
+  };
+  try {
+    const [ours, theirs]: [number[], number[]] = [[], []];
+    for (let round = -1; round < ROUNDS; round++) {
+      const file = object("thirty");
+      const peer = once("bpftool", "bpftool", (target) => ["prog", "loadall", file, target]);
+      const own = once("weir", process.execPath, (target) => [tool, "load", file, "--pin", target]);
+      if (round < 0) continue;
+      theirs.push(peer);
+      ours.push(own);
+    }
+    return {
+      name: "bpftool loadall, weir-bpf load --pin",
+      unit: "ns",
+      weir: median(ours),
+      libbpf: median(theirs),
+    };
+  } finally {
+    unmount(bpffs);
+  }
+}
+
 async function measureAll(folder: string): Promise<Result[]> {
   using peer = new Peer(folder);
   using elements = BpfObject.parse(new Uint8Array(readFileSync(object("elements")))).load();
@@ -300,6 +339,8 @@ async function measureAll(folder: string): Promise<Result[]> {
     process.stderr.write(".");
   }
   process.stderr.write("\n");
+  const processes = wanted("weir-bpf") ? processContest(folder) : undefined;
+  if (processes) results.push(processes);
   if (wanted("memory")) results.push(await btfMemory(), await mapMemory(map));
   return results;
 }
