@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { btfBlob, info, type TypeWords } from "../testing/btf-blob.js";
+import { makeBtf } from "../testing/core-program.js";
 import { parseFixture } from "../testing/fixtures.js";
 import { thrown } from "../testing/thrown.js";
 import { Btf } from "./btf.js";
@@ -177,6 +178,30 @@ test("a spin lock in a map's value neither appears nor is asked for", () => {
     rate: 0x0101010101010101n,
     departure: 0x0101010101010101n,
   });
+});
+
+test("enums are signed and wide as BTF says, also within bit-fields", () => {
+  const values = [
+    { name: "LOW", value: -2n },
+    { name: "HIGH", value: 0x1_0000_0000n },
+  ];
+  const few = [{ name: "MINUS", value: -1 }];
+  const btf = makeBtf((builder) => {
+    builder.add({ kind: "enum64", name: "wide", size: 8, signed: true, values });
+    builder.add({ kind: "enum", name: "narrow", size: 1, signed: true, values: few });
+    const members = [
+      { name: "a", type: 1, bitOffset: 0, bitSize: 0 },
+      { name: "b", type: 2, bitOffset: 64, bitSize: 3 },
+      { name: "c", type: 1, bitOffset: 67, bitSize: 40 },
+    ];
+    builder.add({ kind: "struct", name: "s", size: 16, members });
+  });
+  const codec = btfCodec(btf, 3);
+  const bytes = codec.encode({ a: "LOW", b: "MINUS", c: "HIGH" });
+  assert.equal(codec.decode(bytes), { a: -2n, b: -1, c: 0x1_0000_0000n });
+  assert.is(valueError(() => codec.encode({ a: 2n ** 63n, b: 0, c: 0n })).path, "a");
+  assert.is(valueError(() => codec.encode({ a: 0n, b: 4, c: 0n })).path, "b");
+  assert.is(valueError(() => codec.encode({ a: 0n, b: 0, c: 2n ** 39n })).path, "c");
 });
 
 test("fewer bytes than a value takes are refused", () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { fixturePath, parseFixture } from "../testing/fixtures.js";
@@ -21,6 +22,20 @@ for (const name of ["layouts", "layouts-big-endian"] as const) {
       // The compiler leaves padding zero as well.
       assert.equal(variable.codec.encode(value), variable.bytes, name);
     }
+  });
+}
+
+for (const name of ["layouts", "layouts-big-endian"] as const) {
+  test(`${name}: whatever the bytes are, what is read from them is read again from what it is written as`, () => {
+    const codecs = variables.map(({ name: variable }) => parseFixture(name).variable(variable).codec);
+    fc.assert(
+      fc.property(fc.constantFrom(...codecs), fc.infiniteStream(fc.nat(255)), (codec, stream) => {
+        const bytes = Uint8Array.from({ length: codec.size }, () => stream.next().value!);
+        const value = codec.decode(bytes);
+        assert.equal(codec.decode(codec.encode(value)), value);
+      }),
+      { numRuns: 1000 },
+    );
   });
 }
 

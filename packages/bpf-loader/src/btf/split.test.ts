@@ -84,6 +84,54 @@ test("a count of more than 16 bits is read as newer kernels write it", () => {
   assert.is(type.kind === "enum" && type.values.length, count);
 });
 
+test("the BTF of an ELF file is read, a module's on a base of its own or on the one that is given", () => {
+  const module = { ".BTF": split.bytes };
+  const onGiven = Btf.fromElf(elf(module), { base });
+  assert.is(onGiven.base, base);
+  assert.is(onGiven.find("m", "struct")!.id, 3);
+  const withBase = Btf.fromElf(elf({ ...module, ".BTF.base": base.bytes }));
+  assert.is(withBase.base?.typeCount, 2);
+  assert.is(withBase.name(2), "s");
+  assert.is(Btf.fromElf(elf({ ".BTF": base.bytes })).typeCount, 2);
+  assert.match(thrown(() => Btf.fromElf(elf({}))).message, /no section \.BTF/);
+  // Its ids mean nothing without a base.
+  assert.instance(
+    thrown(() => Btf.fromElf(elf(module))),
+    BtfError,
+  );
+});
+
+/** A little-endian ELF file of 64 bits with these sections. */
+function elf(sections: Record<string, Uint8Array>): Uint8Array {
+  const names = ["", ...Object.keys(sections), ".shstrtab"];
+  const text = new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
+  const contents = [new Uint8Array(0), ...Object.values(sections), text];
+  const start = 64 + names.length * 64;
+  const bytes = new Uint8Array(start + contents.reduce((sum, one) => sum + one.length, 0));
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 1, true);
+  view.setUint16(18, 62, true);
+  view.setUint32(20, 1, true);
+  view.setBigUint64(40, 64n, true);
+  view.setUint16(52, 64, true);
+  view.setUint16(58, 64, true);
+  view.setUint16(60, names.length, true);
+  view.setUint16(62, names.length - 1, true);
+  let [at, name] = [start, 0];
+  contents.forEach((content, i) => {
+    const header = 64 + i * 64;
+    view.setUint32(header, name, true);
+    view.setUint32(header + 4, i === 0 ? 0 : i === names.length - 1 ? 3 : 1, true);
+    view.setBigUint64(header + 24, BigInt(i === 0 ? 0 : at), true);
+    view.setBigUint64(header + 32, BigInt(content.length), true);
+    bytes.set(content, at);
+    at += content.length;
+    name += names[i]!.length + 1;
+  });
+  return bytes;
+}
+
 /** Split BTF by hand: names are offsets already. */
 function splitBlob(types: readonly (readonly number[])[], strings: string): Uint8Array {
   const words = types.flat();

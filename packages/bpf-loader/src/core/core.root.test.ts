@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { kernelBtf, VerifierError } from "../index.js";
 import { parseFixture } from "../testing/fixtures.js";
 import { needs, testWith } from "../testing/kernel.js";
+import { loadModule } from "../testing/modules.js";
 import { thrown } from "../testing/thrown.js";
 
 const test = suite("CO-RE on this kernel");
@@ -30,6 +31,7 @@ function member(struct: string, name: string) {
   return { ...found, offset: found.bitOffset / 8, size: btf.sizeOf(found.type) };
 }
 
+loadModule("sch_fq");
 test("every question is answered as the kernel's types say", () => {
   const btf = kernelBtf.vmlinux();
   using loaded = parseFixture("core").load();
@@ -44,6 +46,10 @@ test("every question is answered as the kernel's types say", () => {
   const execve = member("task_struct", "in_execve");
   // Bit-fields are read by an aligned load of their declared type.
   const execveStart = Math.floor(execve.bitOffset / 32) * 32;
+  const modules = kernelBtf.modules().map(kernelBtf.module);
+  const inModule = [btf, ...modules].map((one) => one.find("fq_sched_data", "struct")).find((type) => type);
+  if (modules.some((one) => one.find("fq_flow", "struct")))
+    assert.ok(inModule && inModule.id > btf.typeCount);
   const item = btf.find("bpf_prog_array_item", "struct")!;
   assert.equal(answers, {
     byte_offset: pid,
@@ -81,6 +87,8 @@ test("every question is answered as the kernel's types say", () => {
     type_size: btf.find("sk_buff", "struct")!.size,
     type_size_flavour: size,
     type_size_none: 0,
+    type_size_module: inModule?.size ?? 0,
+    field_exists_module: Number(inModule !== undefined),
     enumerator_exists: 1,
     enumerator_exists_not: 0,
     enumerator_value: 3,

@@ -10,7 +10,17 @@ import { kernelBtf } from "./kernel-btf.js";
 /** The kernel to fit programs to: the running one with its modules, read when first needed, or another's BTF. */
 export function coreTarget(other: Btf | undefined): CoreTarget {
   if (other) return new CoreTarget(() => other);
-  return new CoreTarget(kernelBtf.vmlinux, () => kernelBtf.modules().map(kernelBtf.module));
+  return new CoreTarget(kernelBtf.vmlinux, () => kernelBtf.modules().flatMap(moduleIfLoaded));
+}
+
+/** A module may be unloaded at any time. */
+function moduleIfLoaded(name: string): Btf[] {
+  try {
+    return [kernelBtf.module(name)];
+  } catch (error) {
+    if (kernelBtf.modules().includes(name)) throw error;
+    return [];
+  }
 }
 
 /** A program that was fitted to a kernel. */
