@@ -8,6 +8,7 @@ import { BpfObjectError } from "../object/error.js";
 import type { ExternSpec } from "../object/externs.js";
 import { INSTRUCTION_SIZE } from "../object/function.js";
 import { type LinkedProgram, setSourceRegister } from "../object/link.js";
+import { kernelBefore } from "./call.js";
 import { kernelSymbols } from "./kallsyms.js";
 import { type KconfigValues, kconfigValues } from "./kconfig.js";
 import type { KernelTypes } from "./kernel-types.js";
@@ -68,7 +69,7 @@ export class Externs {
   complete(view: DataView, at: number, extern: ExternSpec, modules: Fd[]): void {
     const offset = at * INSTRUCTION_SIZE;
     const resolution = this.#resolved.get(extern)!;
-    if (view.getUint8(offset) === LOAD_64) this.#completeLoad(view, at, resolution);
+    if (view.getUint8(offset) === LOAD_64) this.#completeLoad(view, at, extern, resolution);
     else this.#completeCall(view, at, extern, resolution, modules);
   }
 
@@ -102,17 +103,21 @@ export class Externs {
     return this.#options;
   }
 
-  #completeLoad(view: DataView, at: number, resolution: Resolution): void {
+  #completeLoad(view: DataView, at: number, extern: ExternSpec, resolution: Resolution): void {
     const offset = at * INSTRUCTION_SIZE;
-    let [low, high] = [0, 0];
+    let [source, low, high] = [0, 0, 0];
     if (resolution.kind === "address") {
       low = Number(BigInt.asIntN(32, resolution.address));
       high = Number(BigInt.asIntN(32, resolution.address >> 32n));
+    } else if (resolution.kind === "type" && extern.kind === "kfunc" && kernelBefore(6, 4)) {
+      // Older kernels give the addresses of variables alone. A function's is only ever asked whether it is 0.
+      low = 1;
     } else if (resolution.kind === "type") {
+      source = PSEUDO_BTF_ID;
       low = resolution.id;
       high = resolution.module?.number ?? 0;
     }
-    setSourceRegister(view, at, resolution.kind === "type" ? PSEUDO_BTF_ID : 0, hostLittleEndian);
+    setSourceRegister(view, at, source, hostLittleEndian);
     view.setInt32(offset + 4, low, hostLittleEndian);
     view.setInt32(offset + 12, high, hostLittleEndian);
   }

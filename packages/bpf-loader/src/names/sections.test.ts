@@ -30,6 +30,13 @@ const known: [name: string, type: string, attachType: string | undefined, target
   ["fentry/do_unlinkat", "tracing", "trace_fentry", "do_unlinkat"],
   ["lsm.s/bprm_check", "lsm", "lsm_mac", "bprm_check"],
   ["struct_ops/init", "struct_ops", undefined, "init"],
+  ["lsm_cgroup/socket_bind", "lsm", "lsm_cgroup", "socket_bind"],
+  ["iter.s/task", "tracing", "trace_iter", "task"],
+  ["tp_btf/sched_switch", "tracing", "trace_raw_tp", "sched_switch"],
+  ["freplace/handler", "ext", undefined, "handler"],
+  ["uretprobe.s//lib/libc.so.6:malloc+4", "kprobe", undefined, "/lib/libc.so.6:malloc+4"],
+  ["usdt//usr/bin/python3:python:gc__start", "kprobe", undefined, "/usr/bin/python3:python:gc__start"],
+  ["ksyscall/openat", "kprobe", undefined, "openat"],
   ["sk_lookup", "sk_lookup", "sk_lookup", ""],
   ["netfilter", "netfilter", "netfilter", ""],
 ];
