@@ -2,6 +2,7 @@ import {
   type ElfFile,
   type ElfRelocation,
   type ElfSection,
+  type ElfSymbol,
   SectionFlag,
   SectionType,
   SymbolBinding,
@@ -125,6 +126,8 @@ class ReferenceReader {
   readonly #elf: ElfFile;
   readonly #targets: Targets;
   readonly #functions: ReadonlyMap<number, BpfFunction[]>;
+  /** Where symbols lie: a few are referred to again and again. */
+  readonly #places = new Map<ElfSymbol, { section: ElfSection; value: number } | undefined>();
 
   constructor(elf: ElfFile, targets: Targets, functions: ReadonlyMap<number, BpfFunction[]>) {
     this.#elf = elf;
@@ -185,14 +188,14 @@ class ReferenceReader {
     if (!isLoad && !isCall) {
       throw fail(`(opcode 0x${opcode.toString(16)}) cannot have a relocation of type ${type}`);
     }
-    const { section } = symbol;
-    if (!section) {
+    const place = this.#placeOf(symbol);
+    if (!place) {
       const { name } = symbol;
       const extern = this.#targets.externs.get(name);
       if (!extern) throw fail(`refers to "${name}", which is nowhere`);
       return { at, kind: "extern", name, extern };
     }
-    const value = sectionOffset(symbol.value, section);
+    const { section, value } = place;
     if (isCall) {
       const target = this.#functionAt(function_, section.index, value / INSTRUCTION_SIZE + imm + 1);
       return { at, kind: "call", target };
@@ -221,12 +224,21 @@ class ReferenceReader {
     throw fail(`refers to section ${section.name}, which is neither code, data nor maps`);
   }
 
+  #placeOf(symbol: ElfSymbol): { section: ElfSection; value: number } | undefined {
+    let place = this.#places.get(symbol);
+    if (!place && !this.#places.has(symbol)) {
+      const { section } = symbol;
+      place = section && { section, value: sectionOffset(symbol.value, section) };
+      this.#places.set(symbol, place);
+    }
+    return place;
+  }
+
   #immediate(code: Uint8Array, at: number): number {
     const start = at * INSTRUCTION_SIZE + 4;
-    const [a, b, c, d] = [code[start]!, code[start + 1]!, code[start + 2]!, code[start + 3]!];
     return this.#elf.header.littleEndian
-      ? a | (b << 8) | (c << 16) | (d << 24)
-      : d | (c << 8) | (b << 16) | (a << 24);
+      ? code[start]! | (code[start + 1]! << 8) | (code[start + 2]! << 16) | (code[start + 3]! << 24)
+      : code[start + 3]! | (code[start + 2]! << 8) | (code[start + 1]! << 16) | (code[start]! << 24);
   }
 
   #sourceRegister(code: Uint8Array, at: number): number {
