@@ -256,6 +256,23 @@ test("the kernel's types can be read from a file", () => {
   assert.match(error.message, /core\.bpf\.o: not BTF/);
 });
 
+test("a program can be told what it is for", () => {
+  const before = loadJson("targets", { program: ["nowhere"] });
+  assert.match(
+    before.programs.find((one: Listed) => one.name === "nowhere").error,
+    "no_function_of_the_kernel",
+  );
+  const { programs } = loadJson("targets", { program: ["nowhere"], attachTo: ["nowhere=do_unlinkat"] });
+  const { attachTarget, error } = programs.find((one: Listed) => one.name === "nowhere");
+  assert.is(attachTarget, "do_unlinkat");
+  // A kernel without tracing of functions goes on to refuse the program itself.
+  assert.not.match(String(error), "nothing to attach to");
+  assert.match(
+    thrown(() => loadJson("targets", { attachTo: ["nowhere"] })).message,
+    '--attach-to takes NAME=FUNCTION, not "nowhere"',
+  );
+});
+
 test("features are printed for people and for programs", () => {
   const terminal = memoryTerminal();
   assert.is(printFeatures({ json: true }, terminal), 0);

@@ -7,7 +7,7 @@ import {
   VerifierError,
 } from "../index.js";
 import { allMaps } from "../object/bpf-object.js";
-import { CommandError, describeError, type ExitCode, exitCode } from "./errors.js";
+import { CommandError, describeError, type ExitCode, exitCode, UsageError } from "./errors.js";
 import { parseBytes, readBtf, readObject, reason } from "./input.js";
 import { printLoad } from "./load-output.js";
 import { PinFolder } from "./pin-folder.js";
@@ -32,6 +32,8 @@ export interface LoadCommandOptions {
   readonly type?: ProgramType;
   /** Variables to give another value: NAME=VALUE. */
   readonly set?: readonly string[];
+  /** What programs are to be attached to, in place of what their sections say: NAME=FUNCTION. */
+  readonly attachTo?: readonly string[];
   /** Pin what was loaded in this folder. */
   readonly pin?: string;
   /** The program to test-run. */
@@ -92,6 +94,7 @@ export function load(file: string, options: LoadCommandOptions, terminal: Termin
   const runOptions = testRunOptions(options);
   const { object } = readObject(file);
   for (const assignment of options.set ?? []) setVariable(object, assignment);
+  for (const given of options.attachTo ?? []) setTarget(object, given);
   // Programs that others need may be without a type as well: those that a program array is filled with.
   for (const program of object.programs) program.type ??= options.type;
   const all = options.program === undefined;
@@ -158,6 +161,15 @@ function named(object: BpfObject, { program = [] }: LoadCommandOptions): Program
       `program "${name}" is in section "${spec.section}", which does not say what type it has: add --type, such as --type sched_cls`,
     );
   });
+}
+
+function setTarget(object: BpfObject, given: string): void {
+  const [, name, target] = /^([^=]+)=(.+)$/.exec(given) ?? [];
+  if (name === undefined || target === undefined)
+    throw new UsageError(`--attach-to takes NAME=FUNCTION, not "${given}"`);
+  const program = object.program(name);
+  program.attachTarget = target;
+  program.autoload = true;
 }
 
 function requireChosen(object: BpfObject, specs: readonly ProgramSpec[], name: string): void {

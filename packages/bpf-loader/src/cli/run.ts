@@ -73,6 +73,11 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--program <name...>", "only these programs, and the maps that they use")
     .option("--type <type>", "the type of programs whose section says none, such as sched_cls", programType)
     .option("--set <name=value>", "give a global variable a value before load; may be given again", collect)
+    .option(
+      "--attach-to <name=function>",
+      "what a program is for, where its section does not say or the kernel has it not; may be given again",
+      collect,
+    )
     .option("--pin <folder>", "pin programs and maps by name in this folder of a BPF filesystem")
     .option("--run <name>", "test-run this program once it is loaded")
     .option("--data <hex>", "the packet to run it on, in hexadecimal; @FILE for the bytes of a file")
