@@ -18,7 +18,7 @@ interface RefusedProgram {
 /** The missing feature that explains why a program does not load; undefined if none is known to be missing. */
 export function missingForProgram(program: RefusedProgram, log: string): NotSupportedError | undefined {
   const { type, instructions: code } = program;
-  if (log === "") {
+  if (saysNothing(log)) {
     if (!programType(type)) return missing(`programs of type ${type}`, programTypeSince(type));
     const attribute = missingAttribute(program);
     if (attribute) return attribute;
@@ -43,6 +43,11 @@ export function missingForProgram(program: RefusedProgram, log: string): NotSupp
       return missing("sleepable iterators", "6.0");
   }
   return undefined;
+}
+
+/** Whether the verifier refused a program before it looked at any instruction, and without a reason. */
+export function saysNothing(log: string): boolean {
+  return /^(processed 0 insns [^\n]*\n?)?$/.test(log);
 }
 
 /** A flag or an attach type that the kernel refuses without a word. */

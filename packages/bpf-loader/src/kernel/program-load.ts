@@ -3,7 +3,7 @@ import { type AttachType, attachTypeTable, type ProgramType, programTypeTable } 
 import { INSTRUCTION_SIZE } from "../object/function.js";
 import { programLoad } from "./attributes.js";
 import { bpfError, callBpf } from "./call.js";
-import { missingForProgram } from "./explain.js";
+import { missingForProgram, saysNothing } from "./explain.js";
 import { withLog } from "./log.js";
 import { kernelName } from "./pin.js";
 import { VerifierError } from "./verifier-error.js";
@@ -126,7 +126,7 @@ function refusal(options: ProgramLoadOptions, number: number, log: string): Erro
   if (reason !== undefined) return new VerifierError(name, log, error, reason);
   const missing = missingForProgram(options, log);
   if (missing) return missing;
-  return log === "" ? error : new VerifierError(name, log, error);
+  return saysNothing(log) ? error : new VerifierError(name, log, error);
 }
 
 /** What the kernel wants of whoever loads programs of a type (is_net_admin_prog_type, is_perfmon_prog_type). */
