@@ -12,8 +12,11 @@ export function decodeType(words: Uint32Array, at: number, id: number, strings: 
   const name = strings.at(words[at]!);
   const sizeOrType = words[at + 2]!;
   const body = at + 3;
-  const each = <T>(stride: number, read: (word: number) => T): T[] =>
-    Array.from({ length: vlenOf(info) }, (_, i) => read(body + i * stride));
+  const each = <T>(stride: number, read: (word: number) => T): T[] => {
+    const records: T[] = [];
+    for (let i = 0, word = body; i < vlenOf(info); i++, word += stride) records.push(read(word));
+    return records;
+  };
 
   switch (kindOf(info)) {
     case BtfKind.INT:

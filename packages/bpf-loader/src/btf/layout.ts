@@ -79,18 +79,27 @@ export function vlenOf(info: number): number {
 
 /** Finds the parts and the types of a blob, and checks that every record and every reference lies inside. */
 export function readLayout(bytes: Uint8Array, base?: BtfBaseEnd): BtfLayout {
-  const parts = readHeader(bytes, base);
-  const { littleEndian, typesStart, typesEnd, stringsStart, stringsEnd } = parts;
+  const { littleEndian, typesStart, typesEnd, stringsStart, stringsEnd } = readHeader(bytes, base);
   const words = wordsOf(bytes, typesStart, typesEnd, littleEndian);
   const firstId = (base?.typeCount ?? 0) + 1;
   const firstString = base?.stringsLength ?? 0;
   const stringsLength = firstString + stringsEnd - stringsStart;
   const { offsets, kinds, highestType, highestName } = indexTypes(words, firstId);
-  const layout = { ...parts, words, offsets, kinds, firstId, firstString };
   if (highestType >= firstId + offsets.length || highestName >= stringsLength) {
     throw badReference(words, offsets, firstId, stringsLength);
   }
-  return layout;
+  return {
+    littleEndian,
+    typesStart,
+    typesEnd,
+    stringsStart,
+    stringsEnd,
+    words,
+    offsets,
+    kinds,
+    firstId,
+    firstString,
+  };
 }
 
 type Parts = Pick<BtfLayout, "littleEndian" | "typesStart" | "typesEnd" | "stringsStart" | "stringsEnd">;

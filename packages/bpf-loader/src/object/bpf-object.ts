@@ -202,7 +202,8 @@ function readMaps(elf: ElfFile, btf: Btf | undefined, sectionTypes: SectionTypes
     if (end > section.size || overlaps) {
       throw new BpfObjectError("BPF_MAP", `map "${variable.name}" does not fit section .maps`);
     }
-    return { ...readMapDefinition(btf, variable.name, variable.type), start, end };
+    const { spec, values } = readMapDefinition(btf, variable.name, variable.type);
+    return { spec, values, start, end };
   });
 }
 

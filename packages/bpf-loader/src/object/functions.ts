@@ -39,10 +39,12 @@ export function readFunctions(elf: ElfFile, targets: Targets): BpfFunction[] {
     bySection.set(section.index, symbols.length === 0 ? [] : splitSection(section, symbols));
   }
   const reader = new ReferenceReader(elf, targets, bySection);
+  const all: BpfFunction[] = [];
   for (const [index, functions] of bySection) {
     if (functions.length > 0) reader.readSection(elf.sections[index]!, functions);
+    for (const function_ of functions) all.push(function_);
   }
-  return [...bySection.values()].flat();
+  return all;
 }
 
 interface FunctionSymbol {
