@@ -1,6 +1,7 @@
 import { assembleBtf, closure } from "./assemble.js";
 import { Btf } from "./btf.js";
 import { referencesOf } from "./layout.js";
+import { BtfKind } from "./types.js";
 
 /** The part of an object's BTF that a load needs, under ids and string offsets of its own. */
 export interface BtfSlice {
@@ -18,20 +19,29 @@ export function wholeBtf(btf: Btf): BtfSlice {
   return { btf, partial: false, typeId: (id) => id, string: (offset) => offset };
 }
 
-/** The types of these ids with all that they refer to, and the strings at these offsets. Throws {@link BtfError}. */
-export function sliceBtf(btf: Btf, ids: Iterable<number>, strings: Iterable<number>): BtfSlice {
-  const ordered = closure(btf, ids);
+/**
+ * The types of these ids with all that they refer to, and the strings at these offsets. Throws {@link BtfError}.
+ * @param keepIds leave ids as they are, for instructions that hold them: what is not needed becomes `const void`
+ */
+export function sliceBtf(
+  btf: Btf,
+  ids: Iterable<number>,
+  strings: Iterable<number>,
+  keepIds = false,
+): BtfSlice {
+  const needed = closure(btf, ids);
+  const ordered = keepIds ? withGaps(needed, btf.typeCount) : needed;
   const newIds = new Uint32Array(btf.typeCount + 1);
   let length = 0;
   ordered.forEach((id, i) => {
-    newIds[id] = i + 1;
-    length += btf.words(id).length;
+    if (id !== 0) newIds[id] = i + 1;
+    length += id === 0 ? GAP.length : btf.words(id).length;
   });
   const words = new Uint32Array(length);
   const table = new StringTable(btf);
   let at = 0;
   for (const id of ordered) {
-    const source = btf.words(id);
+    const source = id === 0 ? GAP : btf.words(id);
     words.set(source, at);
     const { names, types } = referencesOf(source, 0);
     for (const word of names) words[at + word] = table.offset(source[word]!);
@@ -47,6 +57,16 @@ export function sliceBtf(btf: Btf, ids: Iterable<number>, strings: Iterable<numb
     typeId: (id) => (id === 0 ? 0 : known(newIds[id] || undefined, `type ${id}`)),
     string: (offset) => known(table.known(offset), `the string at ${offset}`),
   };
+}
+
+/** `const void`, the smallest type that may stand for any other. */
+const GAP = Uint32Array.of(0, BtfKind.CONST << 24, 0);
+
+/** All ids in their places, 0 for those that are not needed. */
+function withGaps(needed: readonly number[], count: number): number[] {
+  const ids = new Array<number>(count).fill(0);
+  for (const id of needed) ids[id - 1] = id;
+  return ids;
 }
 
 /** The strings that are taken along. */

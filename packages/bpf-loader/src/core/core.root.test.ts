@@ -34,7 +34,8 @@ function member(struct: string, name: string) {
 loadModule("sch_fq");
 test("every question is answered as the kernel's types say", () => {
   const btf = kernelBtf.vmlinux();
-  using loaded = parseFixture("core").load();
+  const object = parseFixture("core");
+  using loaded = object.load();
   const answers = Object.fromEntries(
     loaded.programs.map((program) => [program.name, program.testRun({ data: packet }).returnValue]),
   );
@@ -75,10 +76,7 @@ test("every question is answered as the kernel's types say", () => {
     bits_lshift_of_unsigned: 64 - (execve.bitOffset - execveStart + 1),
     lshift_of_plain: 32,
     rshift_of_plain: 32,
-    // The object's BTF is loaded in part, and the id is the one that it has there.
-    type_id_local: kernelBtf
-      .byId(loaded.program("type_id_local").info.btfId)
-      .find("weir_nothing_of_the_kind", "struct")!.id,
+    type_id_local: object.btf!.find("weir_nothing_of_the_kind", "struct")!.id,
     type_id_target: btf.find("task_struct", "struct")!.id,
     type_id_target_none: 0,
     type_exists: 1,

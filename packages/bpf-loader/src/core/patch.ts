@@ -107,11 +107,6 @@ export function patch(
   }
 }
 
-/** Replaces the number that an instruction holds, which {@link patch} has made sure of, by another of 31 bits. */
-export function writeNumber(code: DataView, at: number, number: number, littleEndian: boolean): void {
-  code.setUint32(at * INSTRUCTION_SIZE + 4, number, littleEndian);
-}
-
 /** A 32-bit number in an instruction may be meant as signed or not. */
 function expectNumber(found: number, local: CoreValue, expect: (found: bigint | number) => void): void {
   expect(BigInt.asIntN(32, local.value) === BigInt(found) ? local.value : found);

@@ -10,17 +10,10 @@ import { type CoreSpec, describeSpec, describeType, localSpec } from "./spec.js"
 import type { CoreTarget } from "./target.js";
 import { type CoreValue, coreValue, missingValue } from "./values.js";
 
-/** What has been done to a program. */
-export interface CoreResult {
-  /** Why instructions were poisoned, in the order of the numbers that {@link poisonReason} finds. */
-  readonly reasons: readonly string[];
-  /** The instructions that hold ids of the object's own types. */
-  readonly localTypes: readonly { readonly at: number; readonly typeId: number }[];
-}
-
 /**
  * Fits a linked program to a kernel: writes into its instructions what the kernel's types say. Where the kernel lacks
  * a type or a field, the instruction is poisoned: the program loads as long as the verifier never reaches it.
+ * @returns the reasons of the poisoned instructions, in the order of the numbers that {@link poisonReason} finds
  * @throws BtfError, BpfObjectError for a relocation that makes no sense, or that the kernel answers in several ways
  */
 export function relocateCore(
@@ -29,10 +22,9 @@ export function relocateCore(
   btf: Btf,
   littleEndian: boolean,
   target: CoreTarget,
-): CoreResult {
+): readonly string[] {
   const code = new DataView(program.code.buffer, program.code.byteOffset, program.code.byteLength);
   const reasons: string[] = [];
-  const localTypes: { at: number; typeId: number }[] = [];
   const decisions = new Map<string, Decision>();
   for (const { function: function_, start } of program.functions) {
     for (const record of coreRecords(function_, ext, btf)) {
@@ -50,14 +42,13 @@ export function relocateCore(
         : patch(code, at, littleEndian, local, found, where) === "poison"
           ? `${describeSpec(decision.spec)} has ${found.access?.size} bytes instead of ${local.access?.size}, and is neither a pointer nor unsigned`
           : undefined;
-      if (record.kind === "local_type_id") localTypes.push({ at, typeId: record.typeId });
       if (reason !== undefined) {
         poison(code, at, reasons.length, littleEndian);
         reasons.push(reason);
       }
     }
   }
-  return { reasons, localTypes };
+  return reasons;
 }
 
 /** The reason why an instruction was poisoned, if a verifier's log says that it was reached. */

@@ -1,6 +1,4 @@
 import type { Btf } from "../btf/btf.js";
-import type { BtfSlice } from "../btf/slice.js";
-import { writeNumber } from "../core/patch.js";
 import { poisonReason, relocateCore } from "../core/relocate.js";
 import { CoreTarget } from "../core/target.js";
 import type { BpfObject } from "../object/bpf-object.js";
@@ -23,26 +21,16 @@ function moduleIfLoaded(name: string): Btf[] {
   }
 }
 
-/** A program that was fitted to a kernel. */
-export interface Fit {
-  /** Finds in a verifier's log what the kernel lacks. */
-  explain(log: string): string | undefined;
-  /** Writes the ids of the object's own types as they are in the part of its BTF that is loaded. */
-  writeLocalTypes(code: DataView, slice: BtfSlice): void;
-}
-
-/** Applies a program's CO-RE relocations. Undefined for an object without any. */
+/**
+ * Applies a program's CO-RE relocations. Gives a function that finds in a verifier's log what the kernel lacks;
+ * undefined if it lacks nothing.
+ */
 export function fitToKernel(
   { btf, btfExt, littleEndian }: BpfObject,
   program: LinkedProgram,
   target: CoreTarget,
-): Fit | undefined {
+): ((log: string) => string | undefined) | undefined {
   if (!btf || !btfExt || btfExt.coreRelocations.size === 0) return undefined;
-  const { reasons, localTypes } = relocateCore(program, btfExt, btf, littleEndian, target);
-  return {
-    explain: (log) => poisonReason(log, reasons),
-    writeLocalTypes(code, slice) {
-      for (const { at, typeId } of localTypes) writeNumber(code, at, slice.typeId(typeId), littleEndian);
-    },
-  };
+  const reasons = relocateCore(program, btfExt, btf, littleEndian, target);
+  return reasons.length === 0 ? undefined : (log) => poisonReason(log, reasons);
 }

@@ -15,7 +15,7 @@ import type { ProgramSpec } from "../object/program-spec.js";
 import type { StructOpsSpec } from "../object/struct-ops.js";
 import { type AttachTarget, findAttachTarget } from "./attach-target.js";
 import { type LoadedBtf, loadBtf } from "./btf-load.js";
-import { coreTarget, type Fit, fitToKernel } from "./core.js";
+import { coreTarget, fitToKernel } from "./core.js";
 import { extInfo } from "./ext-info.js";
 import { Externs } from "./externs.js";
 import { KernelTypes } from "./kernel-types.js";
@@ -86,8 +86,8 @@ class Loading implements Disposable {
   readonly #created = new Set<MapSpec>();
   /** Maps that programs refer to, though they were not to be created. */
   readonly #missing: MapSpec[] = [];
-  /** The programs that were fitted to the types of this kernel. */
-  readonly #fits = new Map<LinkedProgram, Fit>();
+  /** What a refused program misses in the types of this kernel. */
+  readonly #explanations = new Map<LinkedProgram, (log: string) => string | undefined>();
   readonly #programs = new Map<ProgramSpec, BpfProgram>();
   readonly #pins: string[] = [];
   #btf: LoadedBtf | undefined;
@@ -102,8 +102,8 @@ class Loading implements Disposable {
     const linked = selection.programs.map((program) => program.linked);
     const target = coreTarget(options.kernelBtf);
     for (const program of linked) {
-      const fit = fitToKernel(object, program, target);
-      if (fit) this.#fits.set(program, fit);
+      const explain = fitToKernel(object, program, target);
+      if (explain) this.#explanations.set(program, explain);
     }
     this.#externs = new Externs(object, linked, types, options.kconfig);
     for (const table of selection.structOps) this.#table(table);
@@ -129,8 +129,6 @@ class Loading implements Disposable {
     const view = new DataView(code.buffer);
     const modules: Fd[] = [];
     for (const reference of linked.references) this.#complete(view, reference, modules);
-    const btf = this.#programBtf(linked);
-    if (btf) this.#fits.get(linked)?.writeLocalTypes(view, this.#btf!.slice);
     const target = this.#attachTarget(spec);
     this.#programs.set(
       spec,
@@ -148,10 +146,10 @@ class Loading implements Disposable {
         section: spec.section,
         target: spec.attachTarget,
         version: this.#object.version,
-        btf,
+        btf: this.#programBtf(linked),
         logLevel: spec.logLevel ?? this.#options.logLevel,
         explain: (log) =>
-          this.#fits.get(linked)?.explain(log) ?? this.#explainMissingMap(log) ?? this.#externs.explain(log),
+          this.#explanations.get(linked)?.(log) ?? this.#explainMissingMap(log) ?? this.#externs.explain(log),
       }),
     );
   }

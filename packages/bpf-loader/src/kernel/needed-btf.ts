@@ -18,6 +18,7 @@ export function neededBtf(
   if (!btf) return undefined;
   const types: number[] = [];
   const strings: number[] = [];
+  let keepIds = false;
   const addMap = (map: MapSpec | undefined) => {
     if (!map) return;
     if (map.btfTypes) types.push(map.btfTypes.key, map.btfTypes.value);
@@ -26,10 +27,12 @@ export function neededBtf(
   for (const map of maps) addMap(map);
   for (const program of btfExt ? programs : []) {
     for (const { function: function_ } of program.functions) {
-      // What instructions hold the ids of.
       if (btfExt!.coreRelocations.size === 0) continue;
-      for (const { kind, typeId } of coreRecords(function_, btfExt!, btf))
-        if (kind === "local_type_id") types.push(typeId);
+      for (const { kind, typeId } of coreRecords(function_, btfExt!, btf)) {
+        if (kind !== "local_type_id") continue;
+        types.push(typeId);
+        keepIds = true;
+      }
     }
     extReferences(
       program,
@@ -39,5 +42,5 @@ export function neededBtf(
       (offset) => strings.push(offset),
     );
   }
-  return sliceBtf(btf, types, strings);
+  return sliceBtf(btf, types, strings, keepIds);
 }

@@ -64,7 +64,7 @@ export function relocateOne(test: CoreCase): {
     functions: [{ function: { name: "f", section: "tc", start: 0, code }, start: 0 }],
     references: [],
   } as unknown as LinkedProgram;
-  const { reasons } = relocateCore(program, ext, btf, btf.littleEndian, target);
+  const reasons = relocateCore(program, ext, btf, btf.littleEndian, target);
   return { code, view: new DataView(code.buffer), reasons };
 }
 

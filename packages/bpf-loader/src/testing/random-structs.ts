@@ -47,7 +47,12 @@ enum colour { RED = 3, GREEN = 4, BLUE = 70000 };
     source += `\nstruct s${i} ${body}${packed};\nstruct s${i} v${i} = ${initialiser};\n`;
     variables.push({ name: `v${i}`, value });
   }
-  return { source: `${source}\nchar _license[] __attribute__((section("license"))) = "GPL";\n`, variables };
+  source += `
+__attribute__((section("tc"))) int first(void *context) { return v0.first; }
+
+char _license[] __attribute__((section("license"))) = "GPL";
+`;
+  return { source, variables };
 }
 
 class StructMaker {
