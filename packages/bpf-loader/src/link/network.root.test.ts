@@ -128,6 +128,8 @@ testWithout(test, needs.tcx, "before tcx a filter of the classic tc stands in, u
   const place = { ifindex: 1, direction: "egress", netns: netns.path } as const;
   const error = thrown(() => counter.program.attachTcx({ ...place, fallback: false })) as { since?: string };
   assert.is(error.since, "6.6");
+  const query = () => queryPrograms({ ifindex: 1, netns: netns.path, attachType: "tcx_egress" });
+  assert.is((thrown(query) as { since?: string }).since, "6.6");
   using link = counter.program.attachTcx({ ...place, fallback: { priority: 7 } });
   assert.is((link as TcFilter).priority, 7);
   sendPacket(netns.path);

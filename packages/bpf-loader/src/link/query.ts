@@ -1,8 +1,10 @@
 import { openSync } from "node:fs";
 import { BpfCommand, errno, Fd, NetworkNamespace, tryBpf } from "@weir/syscall";
+import { attachTypeSince } from "../features/since.js";
 import { bpfError } from "../kernel/call.js";
 import { type AttachType, attachTypeTable } from "../names/tables.js";
 import { programQuery } from "./attributes.js";
+import { explained, type NeededFeature } from "./create.js";
 import { type NetnsReference, within } from "./within.js";
 
 /** A place where programs are attached. */
@@ -38,7 +40,7 @@ export interface QueryResult {
   readonly programs: readonly AttachedProgram[];
 }
 
-/** BPF_PROG_QUERY: what is attached somewhere. Takes CAP_NET_ADMIN, and CAP_BPF for some. Throws SystemError. */
+/** BPF_PROG_QUERY: what is attached somewhere. Takes CAP_NET_ADMIN. Throws NotSupportedError or SystemError. */
 export function queryPrograms(target: QueryTarget): QueryResult {
   if ("ifindex" in target) {
     return within(target.netns, () =>
@@ -83,14 +85,26 @@ function query(
       room = Math.max(room * 2, count);
       continue;
     }
-    if (result < 0)
-      throw bpfError(BpfCommand.PROG_QUERY, -result, `ask which programs are attached to ${place}`, [
-        "CAP_NET_ADMIN",
-      ]);
+    if (result < 0) {
+      const action = `ask which programs are attached to ${place}`;
+      throw explained(
+        bpfError(BpfCommand.PROG_QUERY, -result, action, ["CAP_NET_ADMIN"]),
+        featureOf(attachType),
+      );
+    }
     const programs = [...programIds.subarray(0, count)].map((programId, i) => ({
       programId,
       linkId: linkIds[i] || undefined,
     }));
     return { revision, attachFlags, programs };
   }
+}
+
+/** What a query takes beyond BPF_PROG_QUERY itself. */
+function featureOf(attachType: AttachType): NeededFeature | undefined {
+  const since = attachTypeSince(attachType) as NeededFeature["since"] | undefined;
+  if (/^(tcx|netkit)_/.test(attachType))
+    return { name: `programs for the attach type ${attachType}`, since: since! };
+  if (/^sk_(skb|msg)_/.test(attachType)) return { name: "queries of sockmaps", since: "5.18" };
+  return since && { name: `programs for the attach type ${attachType}`, since };
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BpfCommand, Fd, kernelVersion, mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
+import { BpfCommand, Fd, kernelVersion, mount, mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
 import type { Test } from "uvu";
 import { features } from "../features/probe.js";
 import { kernelOptions } from "../features/system.js";
@@ -89,6 +89,12 @@ export const needs = {
     since: [5, 7],
     has: () => !kernelBefore(5, 7),
     forbidden: trampolinesForbidden,
+  },
+  lsmActive: {
+    name: "BPF among its security modules",
+    since: [5, 7],
+    has: () => activeSecurityModules().includes("bpf"),
+    forbidden: () => trampolinesForbidden() || !activeSecurityModules().includes("bpf"),
   },
   lsmCgroup: {
     name: "BPF programs for security hooks of a cgroup",
@@ -186,6 +192,18 @@ function excuse({ option, symbol, forbidden }: Feature): string | undefined {
   const built = kernelOptions()?.has(option ?? "") ?? (symbol === undefined || hasSymbol(symbol));
   if (option && !built) return `built without CONFIG_${option}`;
   return forbidden?.() ? "forbidden on this machine" : undefined;
+}
+
+/** The security modules that were chosen when the kernel booted (lsm=): programs of others load, and nobody asks them. */
+function activeSecurityModules(): string[] {
+  const target = mkdtempSync(join(tmpdir(), "weir-securityfs-"));
+  mount({ source: "securityfs", target, type: "securityfs" });
+  try {
+    return readFileSync(join(target, "lsm"), "latin1").split(",");
+  } finally {
+    unmount(target);
+    rmdirSync(target);
+  }
 }
 
 function hasSymbol(name: string): boolean {
