@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BpfCommand, bpf, cString, Fd, mountBpffs, Struct, unmount } from "@weir/syscall";
@@ -58,7 +58,8 @@ export function loadWithLibbpf(bpftool: readonly string[], object: Uint8Array): 
     readdirSync(parent, { withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => fds.open(join(parent, entry.name)));
-  return viewAll(pins(join(folder, "programs")), pins(folder));
+  const programs = join(folder, "programs");
+  return viewAll(existsSync(programs) ? pins(programs) : [], pins(folder));
 }
 
 /** A BPF filesystem of its own, for as long as it is in use. */
