@@ -2,7 +2,7 @@ import { type BtfLayout, kindOf } from "./layout.js";
 import { type BtfStrings, essentialEnd, hashOf } from "./strings.js";
 
 /** Searches by reading every type, before an index of all names is worth its making. */
-const SCANS = 16;
+const SCANS = 8;
 
 /**
  * Finds the types of one blob by name. A few searches look at every type; after these a hash table of all names is

@@ -145,6 +145,7 @@ export class BpfObject {
    * @throws NotSupportedError for something that this kernel does not have
    * @throws MapMismatchError for a map to reuse that does not fit its definition
    * @throws BpfObjectError for something that this loader does not support, or a name that does not exist
+   * @throws BtfError for type information, of the object or of the kernel that was given, that makes no sense
    * @throws SystemError for any other refusal
    */
   load(options: LoadOptions = {}): LoadedObject {
