@@ -43,7 +43,7 @@ export function patch(
   littleEndian: boolean,
   local: CoreValue,
   target: CoreValue,
-  where: string,
+  where: () => string,
 ): PatchResult {
   const offset = at * INSTRUCTION_SIZE;
   const opcode = code.getUint8(offset);
@@ -120,6 +120,6 @@ function isSafeToResize(local: CoreValue, target: CoreValue): boolean {
   return a.kind === "int" && b.kind === "int" && !a.signed && !b.signed;
 }
 
-function failure(where: string, reason: string): BpfObjectError {
-  return new BpfObjectError("BPF_RELOCATION", `${where} ${reason}`);
+function failure(where: () => string, reason: string): BpfObjectError {
+  return new BpfObjectError("BPF_RELOCATION", `${where()} ${reason}`);
 }

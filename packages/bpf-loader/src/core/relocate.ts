@@ -34,13 +34,14 @@ export function relocateCore(
         decision = decide(record, btf, target);
         decisions.set(key, decision);
       }
-      const where = `instruction ${record.at} of function "${function_.name}", which asks for ${record.kind} of ${describeSpec(decision.spec)},`;
       const at = start + record.at;
-      const { local, found } = decision;
+      const { spec, local, found } = decision;
+      const where = () =>
+        `instruction ${record.at} of function "${function_.name}", which asks for ${record.kind} of ${describeSpec(spec)},`;
       const reason = !found
         ? decision.missing()
         : patch(code, at, littleEndian, local, found, where) === "poison"
-          ? `${describeSpec(decision.spec)} has ${found.access?.size} bytes instead of ${local.access?.size}, and is neither a pointer nor unsigned`
+          ? `${describeSpec(spec)} has ${found.access?.size} bytes instead of ${local.access?.size}, and is neither a pointer nor unsigned`
           : undefined;
       if (reason !== undefined) {
         poison(code, at, reasons.length, littleEndian);
