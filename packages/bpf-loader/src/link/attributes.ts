@@ -5,11 +5,15 @@ import { layout } from "../kernel/layout.js";
 
 const head = { progFd: "u32", target: "u32", attachType: "u32", flags: "u32" } as const;
 
+/** For XDP, network namespaces, sockmaps and struct_ops. */
 export const linkCreate = layout(head);
 /** For tracing and freplace programs. */
 export const linkCreateTracing = layout({ ...head, targetBtfId: "u32", pad: "u32", cookie: "u64" });
+/** `info` is a `union bpf_iter_link_info`. */
 export const linkCreateIterator = layout({ ...head, info: "pointer", infoLength: "u32" });
+/** For perf events: kprobes, uprobes and tracepoints among them. */
 export const linkCreatePerfEvent = layout({ ...head, cookie: "u64" });
+/** For netfilter hooks. */
 export const linkCreateNetfilter = layout({
   ...head,
   family: "u32",
@@ -19,6 +23,7 @@ export const linkCreateNetfilter = layout({
 });
 /** For tcx, netkit and, since 6.17, cgroups: a place among other programs. */
 export const linkCreateOrdered = layout({ ...head, relative: "u32", expectedRevision: "u64" });
+/** For many kernel functions. */
 export const linkCreateKprobeMulti = layout({
   ...head,
   multiFlags: "u32",
@@ -27,6 +32,7 @@ export const linkCreateKprobeMulti = layout({
   addresses: "pointer",
   cookies: "pointer",
 });
+/** For many functions of a file. */
 export const linkCreateUprobeMulti = layout({
   ...head,
   path: "pointer",
@@ -38,10 +44,13 @@ export const linkCreateUprobeMulti = layout({
   pid: "u32",
 });
 
+/** BPF_LINK_UPDATE; of maps for struct_ops. */
 export const linkUpdate = layout({ linkFd: "u32", newFd: "u32", flags: "u32", oldFd: "u32" });
 /** BPF_LINK_DETACH. */
 export const linkDetach = layout({ fd: "u32" });
+/** BPF_ITER_CREATE. */
 export const iteratorCreate = layout({ linkFd: "u32", flags: "u32" });
+/** BPF_RAW_TRACEPOINT_OPEN. */
 export const rawTracepointOpen = layout({ name: "pointer", progFd: "u32", cookie: "u64" });
 
 /** BPF_PROG_ATTACH and BPF_PROG_DETACH. */
@@ -55,6 +64,7 @@ export const programAttach = layout({
   expectedRevision: "u64",
 });
 
+/** BPF_PROG_QUERY. */
 export const programQuery = layout({
   target: "u32",
   attachType: "u32",

@@ -89,4 +89,5 @@ export const networkCapabilities = ["CAP_BPF", "CAP_NET_ADMIN"];
 /** What attaching programs that watch the kernel takes. */
 export const tracingCapabilities = ["CAP_BPF", "CAP_PERFMON"];
 
+/** BPF_LINK_CREATE, for {@link createLink}. */
 export const LINK_CREATE: number = BpfCommand.LINK_CREATE;

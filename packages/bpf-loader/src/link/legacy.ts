@@ -8,7 +8,6 @@ export type LegacyKind =
   | "netkit"
   | "xdp"
   | "cgroup"
-  | "netns"
   | "sockmap"
   | "perf event"
   | "struct_ops";
@@ -20,7 +19,7 @@ export interface LegacyAttachment {
   readonly fd: Fd;
   /** The Linux version since when the kernel has a link for it; undefined if it has none. */
   readonly linkSince?: string;
-  /** Ends it; called at most once. */
+  /** Ends it; not called again once it has returned. */
   detach(): void;
   /** Closes what else it holds; called once, when the link is closed. */
   release?(): void;

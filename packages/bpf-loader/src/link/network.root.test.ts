@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { MessageFlag, NetworkNamespace, Socket } from "@weir/syscall";
 import { suite } from "uvu";
@@ -385,6 +386,41 @@ testWithout(test, needs.netkit, "a kernel without netkit says so", () => {
   using counter = counting("tc_next");
   const error = thrown(() => counter.program.attachNetkit({ ifindex: 1, netns: netns.path }));
   assert.is((error as { since?: string }).since, "6.7");
+});
+
+test("attaching leaves no descriptor behind, whether it succeeds or not", () => {
+  using netns = loopback();
+  using counter = counting("tc_next");
+  using xdp = counting("xdp_pass");
+  using group = counting("cgroup_skb_allow");
+  using probe = counting("probe");
+  using lookup = counting("sk_lookup_pass");
+  const place = { ifindex: 1, netns: netns.path } as const;
+  const nowhere = { ifindex: 9999, netns: netns.path } as const;
+  const all = () => readdirSync("/proc/self/fd").length;
+  const round = () => {
+    counter.program.attachTcx({ ...place, direction: "egress" }).close();
+    counter.program.attachTc({ ...place, direction: "egress" }).close();
+    xdp.program.attachXdp({ ...place, mode: "generic" }).close();
+    xdp.program.attachXdp({ ...place, mode: "generic", link: false }).close();
+    lookup.program.attachNetns({ netns: netns.path }).close();
+    probe.program.attachUprobe("libc.so.6", { symbol: "getppid" }).close();
+    probe.program.attachUprobe("libc.so.6", { symbol: "getppid", link: false }).close();
+    thrown(() => counter.program.attachTcx({ ...nowhere, direction: "egress" }));
+    thrown(() => counter.program.attachTc({ ...nowhere, direction: "egress" }));
+    thrown(() => xdp.program.attachXdp({ ...nowhere, link: false }));
+    thrown(() => xdp.program.attachXdp({ ...nowhere }));
+    thrown(() => group.program.attachCgroup("/tmp"));
+    thrown(() => group.program.attachCgroup("/tmp", { link: false }));
+    thrown(() => counter.program.attachNetns({ netns: netns.path }));
+    // A program of another type than the event's.
+    thrown(() => counter.program.attachUprobe("libc.so.6", { symbol: "getppid" }));
+    thrown(() => counter.program.attachUprobe("libc.so.6", { symbol: "getppid", link: false }));
+  };
+  round();
+  const before = all();
+  round();
+  assert.is(all(), before);
 });
 
 test("programs are listed and opened by id", () => {
