@@ -28,12 +28,13 @@ export { genericMessages, type NumberedFamily } from "./generic/messages.js";
 export { netdev } from "./generic/netdev.js";
 export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
 export type { MessageTypes } from "./message-types.js";
-export { Monitor } from "./monitor.js";
+export { type Decode, Monitor } from "./monitor.js";
 export {
   type AttributePolicy,
   type ExtendedAck,
   NetlinkDumpInterruptedError,
   NetlinkError,
+  NetlinkUseError,
 } from "./netlink-error.js";
 export type { NetlinkRequest } from "./request.js";
 export {
@@ -109,7 +110,13 @@ export { type NumberRange, type Rule, type RuleFilter, type RuleRequest, Rules }
 export type { Vf, VfChanges } from "./rtnetlink/vf.js";
 export { NetlinkDecodeError, NetlinkEncodeError } from "./schema/errors.js";
 export * as schema from "./schema/index.js";
-export { NetlinkProtocol, NetlinkSocket, type NetlinkSocketOptions, type OnReply } from "./socket.js";
+export {
+  NetlinkProtocol,
+  NetlinkSocket,
+  type NetlinkSocketOptions,
+  type OnNotification,
+  type OnReply,
+} from "./socket.js";
 export { type Action, type ActionInput, gact, mirred } from "./tc/action.js";
 export { Classes, type ClassRequest, type TrafficClass } from "./tc/classes.js";
 export {

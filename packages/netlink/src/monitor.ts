@@ -8,30 +8,34 @@ const BURST = 64;
 
 /**
  * Notifications as an async iterable. Nothing is read from the socket while the consumer is busy, so a slow one
- * makes the kernel drop notifications rather than this process grow; the kernel says so, and the resync event
- * tells the consumer to read the tables anew.
+ * makes the kernel drop notifications rather than this process grow; the kernel says so (ENOBUFS), and the events of
+ * a fresh start follow.
  */
 export class Monitor<Event> implements AsyncIterable<Event>, Disposable {
   readonly #socket: NetlinkSocket;
-  readonly #decode: (input: Input, message: MessageView) => Event | undefined;
-  readonly #resync: Event;
+  readonly #decode: Decode<Event>;
+  readonly #restart: (socket: NetlinkSocket) => Iterable<Event>;
   #queue: Event[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
+  #lost: boolean;
 
   /**
    * @param socket joined to its groups; the monitor closes it
    * @param decode what a notification means; undefined passes over it
-   * @param resync the event that stands for lost notifications
+   * @param restart the events that stand for lost notifications, such as how things are now
+   * @param initial whether to begin with those
    */
   constructor(
     socket: NetlinkSocket,
-    decode: (input: Input, message: MessageView) => Event | undefined,
-    resync: Event,
+    decode: Decode<Event>,
+    restart: (socket: NetlinkSocket) => Iterable<Event>,
+    initial = false,
   ) {
     this.#socket = socket;
     this.#decode = decode;
-    this.#resync = resync;
+    this.#restart = restart;
+    this.#lost = initial;
   }
 
   /** Ends the monitor, and the iteration over it; a second call does nothing. */
@@ -51,13 +55,14 @@ export class Monitor<Event> implements AsyncIterable<Event>, Disposable {
     try {
       while (!this.#closed) {
         this.#drain();
-        if (this.#queue.length === 0) {
-          await this.#readable();
-          continue;
-        }
         const events = this.#queue;
         this.#queue = [];
         yield* events;
+        if (this.#closed) return;
+        if (this.#lost) {
+          this.#lost = false;
+          yield* this.#restart(this.#socket);
+        } else if (events.length === 0) await this.#readable();
       }
     } finally {
       this.close();
@@ -65,8 +70,8 @@ export class Monitor<Event> implements AsyncIterable<Event>, Disposable {
   }
 
   #drain(): void {
-    const onMessage = (input: Input, message: MessageView) => {
-      const event = this.#decode(input, message);
+    const onMessage = (input: Input, message: MessageView, netnsId: number | undefined) => {
+      const event = this.#decode(input, message, netnsId);
       if (event !== undefined) this.#queue.push(event);
     };
     for (let count = 0; count < BURST; count++)
@@ -74,7 +79,22 @@ export class Monitor<Event> implements AsyncIterable<Event>, Disposable {
         if (!this.#socket.receiveNotifications(onMessage)) return;
       } catch (error) {
         if (!(error instanceof SystemError && error.errno === errno.ENOBUFS)) throw error;
-        this.#queue.push(this.#resync);
+        this.#lost = true;
+        this.#discard();
+        return;
+      }
+  }
+
+  /**
+   * Forgets what still waits: it is older than what a fresh start reads. The kernel keeps on dropping until the
+   * queue is empty (net/netlink/af_netlink.c, netlink_rcv_wake), so what comes afterwards is whole again.
+   */
+  #discard(): void {
+    for (;;)
+      try {
+        if (!this.#socket.receiveNotifications(() => {})) return;
+      } catch (error) {
+        if (!(error instanceof SystemError && error.errno === errno.ENOBUFS)) throw error;
       }
   }
 
@@ -93,6 +113,13 @@ export class Monitor<Event> implements AsyncIterable<Event>, Disposable {
     }
   }
 }
+
+/** What a notification means. @param netnsId of the namespace that it is about, where that is not the socket's own */
+export type Decode<Event> = (
+  input: Input,
+  message: MessageView,
+  netnsId: number | undefined,
+) => Event | undefined;
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   let resolve: () => void = () => {};

@@ -130,6 +130,16 @@ export class NetlinkDumpInterruptedError extends Error {
   }
 }
 
+/** A socket used in a way that cannot work: the rule stands at {@link NetlinkSocket}. */
+export class NetlinkUseError extends Error {
+  readonly code = "ERR_NETLINK_USE";
+
+  constructor(message: string) {
+    super(message);
+    this.name = "NetlinkUseError";
+  }
+}
+
 /** What an acknowledgement says: 0 for success, and the kernel's details. */
 export interface Acknowledgement {
   /** Positive, or 0. */

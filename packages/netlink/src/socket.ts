@@ -1,38 +1,35 @@
 import {
   errno,
-  Fd,
-  ioctl,
   MessageFlag,
-  NetworkNamespace,
+  type NetworkNamespace,
   type Readiness,
-  Socket,
+  type Socket,
   SystemError,
 } from "@weir/syscall";
 import { type DumpOptions, DumpReader, dumpOf } from "./dump.js";
 import { ControlType, frame, MessageFlags, type MessageView, messageAt } from "./message.js";
-import { type Acknowledgement, NetlinkError, readAcknowledgement, readDone } from "./netlink-error.js";
+import {
+  type Acknowledgement,
+  NetlinkError,
+  NetlinkUseError,
+  readAcknowledgement,
+  readDone,
+} from "./netlink-error.js";
 import type { NetlinkRequest } from "./request.js";
-import { Input, littleEndian } from "./schema/bytes.js";
+import { Input } from "./schema/bytes.js";
 import type { Codec } from "./schema/codec.js";
 import { NetlinkDecodeError } from "./schema/errors.js";
+import {
+  type NetlinkSocketOptions,
+  namespaceIdIn,
+  networkNamespaceOf,
+  openNetlink,
+  SOL_NETLINK,
+  SocketOption,
+  setReceiveBuffer,
+} from "./socket-setup.js";
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-/** include/uapi/linux/sockios.h. */
-const SIOCGSKNS = 0x894c;
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-const SO_RCVTIMEO = 20;
-const SO_RCVBUFFORCE = 33;
-const SOL_NETLINK = 270;
-/** Options of a netlink socket: include/uapi/linux/netlink.h. */
-const SocketOption = {
-  ADD_MEMBERSHIP: 1,
-  DROP_MEMBERSHIP: 2,
-  CAP_ACK: 10,
-  EXT_ACK: 11,
-  GET_STRICT_CHK: 12,
-} as const;
+export type { NetlinkSocketOptions } from "./socket-setup.js";
 
 // The kernel's dumps come in pieces of up to 32 KiB (net/netlink/af_netlink.c, netlink_recvmsg).
 const INITIAL_BUFFER = 64 << 10;
@@ -51,22 +48,22 @@ export const NetlinkProtocol = {
   GENERIC: 16,
 } as const;
 
-/** What {@link NetlinkSocket.open} takes. */
-export interface NetlinkSocketOptions {
-  /** The network namespace to speak to, or its path; default the caller's. It stays alive as long as the socket. */
-  readonly netns?: string | NetworkNamespace;
-  /** How long to wait for an answer before giving up, default 10 seconds. The kernel answers at once. */
-  readonly timeoutMs?: number;
-}
-
 /** A message that answers a request, within the socket's buffer: valid during the callback only. */
 export type OnReply = (input: Input, message: MessageView) => void;
 
 /**
+ * A message that the kernel sent of its own accord, within the socket's buffer: valid during the callback only.
+ * @param netnsId the id of the namespace that it is about, where that is another than the socket's own
+ */
+export type OnNotification = (input: Input, message: MessageView, netnsId: number | undefined) => void;
+
+/**
  * A netlink socket of any family. All methods are synchronous.
  *
- * One rule for concurrent use: a request made while a dump is still being iterated first reads the rest of that
- * dump into memory, where the iteration goes on. Nothing is lost, and the kernel never answers EBUSY.
+ * One rule for concurrent use: a socket does one thing at a time. A request made while a dump is still being iterated
+ * first reads the rest of that dump into memory, where the iteration goes on: nothing is lost, and the kernel never
+ * answers EBUSY. A request from within a callback of the same socket, or on a socket that has joined a multicast
+ * group, is a NetlinkUseError: notifications want a socket of their own.
  */
 export class NetlinkSocket implements Disposable {
   /** The port (nl_pid) that the kernel gave the socket. */
@@ -74,13 +71,17 @@ export class NetlinkSocket implements Disposable {
   /** Whether the kernel checks dump requests strictly, and so filters by what they name (Linux 4.20 or later). */
   readonly strict: boolean;
   readonly #socket: Socket;
-  #buffer = new Input(new Uint8Array(INITIAL_BUFFER));
+  #buffer: Input;
   readonly #head = new Uint8Array(16);
   #sequence = 1;
   #dump: DumpReader | undefined;
+  #control: Uint8Array | undefined;
+  #groups = 0;
+  #inCallback = false;
 
-  private constructor(socket: Socket, port: number, strict: boolean) {
+  private constructor(socket: Socket, port: number, strict: boolean, bufferBytes: number) {
     this.#socket = socket;
+    this.#buffer = new Input(new Uint8Array(Math.max(bufferBytes, 16)));
     this.port = port;
     this.strict = strict;
   }
@@ -91,31 +92,8 @@ export class NetlinkSocket implements Disposable {
    * @throws SystemError EPROTONOSUPPORT where the kernel lacks the family
    */
   static open(protocol: number, options: NetlinkSocketOptions = {}): NetlinkSocket {
-    const { netns, timeoutMs = 10_000 } = options;
-    const socket = Socket.open(AF_NETLINK, SOCK_RAW, protocol, {
-      name: "netlink socket",
-      ...(netns === undefined ? {} : { netns }),
-    });
-    try {
-      socket.bind(netlinkAddress());
-      // Connected to the kernel (port 0), the socket takes messages from nobody else: netlink_unicast refuses
-      // other senders with ECONNREFUSED (net/netlink/af_netlink.c, netlink_getsockbyportid).
-      socket.connect(netlinkAddress());
-      const timeout = new BigInt64Array([
-        BigInt(Math.floor(timeoutMs / 1000)),
-        BigInt(timeoutMs % 1000) * 1000n,
-      ]);
-      socket.setOption(SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(timeout.buffer));
-      trySetOption(socket, SocketOption.EXT_ACK);
-      trySetOption(socket, SocketOption.CAP_ACK);
-      const strict = trySetOption(socket, SocketOption.GET_STRICT_CHK);
-      const address = socket.localAddress();
-      const port = new DataView(address.buffer, address.byteOffset).getUint32(4, littleEndian);
-      return new NetlinkSocket(socket, port, strict);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    const { socket, port, strict } = openNetlink(protocol, options);
+    return new NetlinkSocket(socket, port, strict, options.bufferBytes ?? INITIAL_BUFFER);
   }
 
   /**
@@ -166,12 +144,26 @@ export class NetlinkSocket implements Disposable {
    * @param reply how an entry's body reads
    */
   dump<Out>(request: NetlinkRequest, reply: Codec<Out, never>, options: DumpOptions = {}): Iterable<Out> {
-    return dumpOf(
-      request,
-      () => this.#startDump(request),
-      (input, message) => decodeBody(reply, input, message),
-      options,
-    );
+    const { select } = options;
+    // Written out, for the sake of speed: a closure for each of a million messages would cost.
+    const decode = (input: Input, message: MessageView) => {
+      this.#inCallback = true;
+      try {
+        return decodeBody(reply, input, message);
+      } finally {
+        this.#inCallback = false;
+      }
+    };
+    const guarded = (input: Input, message: MessageView) => {
+      this.#inCallback = true;
+      try {
+        return select?.(input, message) ?? true;
+      } finally {
+        this.#inCallback = false;
+      }
+    };
+    const start = () => this.#startDump(request);
+    return dumpOf(request, start, decode, select ? { ...options, select: guarded } : options);
   }
 
   /**
@@ -190,23 +182,30 @@ export class NetlinkSocket implements Disposable {
     return results;
   }
 
-  /** Joins a multicast group by its number. Use a socket of its own for that: requests skip over notifications. */
+  /** Joins a multicast group by its number. From then on the socket takes no requests. */
   join(group: number): void {
     this.#socket.setOption(SOL_NETLINK, SocketOption.ADD_MEMBERSHIP, group);
+    this.#groups++;
   }
 
   /** Leaves a multicast group. */
   leave(group: number): void {
     this.#socket.setOption(SOL_NETLINK, SocketOption.DROP_MEMBERSHIP, group);
+    this.#groups--;
+  }
+
+  /**
+   * Takes notifications from all namespaces that have an id in the socket's own: see {@link OnNotification}.
+   * @throws SystemError EPERM without CAP_NET_BROADCAST
+   */
+  listenToAllNamespaces(): void {
+    this.#socket.setOption(SOL_NETLINK, SocketOption.LISTEN_ALL_NSID, 1);
+    this.#control = new Uint8Array(64);
   }
 
   /** Asks for a receive buffer of that many bytes, beyond the system's limit where the caller may. */
   setReceiveBuffer(bytes: number): void {
-    try {
-      this.#socket.setOption(SOL_SOCKET, SO_RCVBUFFORCE, bytes);
-    } catch {
-      this.#socket.setOption(SOL_SOCKET, SO_RCVBUF, bytes);
-    }
+    setReceiveBuffer(this.#socket, bytes);
   }
 
   /**
@@ -214,18 +213,33 @@ export class NetlinkSocket implements Disposable {
    * @returns false where nothing is there
    * @throws SystemError ENOBUFS where the kernel had to drop notifications
    */
-  receiveNotifications(onMessage: OnReply): boolean {
-    const length = this.#receive(MessageFlag.DONTWAIT, true);
+  receiveNotifications(onMessage: OnNotification): boolean {
+    if (this.#groups === 0)
+      throw new NetlinkUseError(
+        "this netlink socket has joined no multicast group: there is nothing to receive",
+      );
+    const control = this.#control;
+    if (!control) {
+      const length = this.#receive(MessageFlag.DONTWAIT, true);
+      if (length === undefined) return false;
+      this.#walk(length, (input, message) => onMessage(input, message, undefined));
+      return true;
+    }
+    const length = this.#peek(MessageFlag.DONTWAIT);
     if (length === undefined) return false;
-    this.#walk(length, onMessage);
+    const received = this.#socket.receiveMessage(this.#buffer.bytes, {
+      flags: MessageFlag.DONTWAIT,
+      control,
+    });
+    if (!received) return false;
+    const netnsId = namespaceIdIn(control, received.controlLength);
+    this.#walk(received.length, (input, message) => onMessage(input, message, netnsId));
     return true;
   }
 
   /** Opens the network namespace that the socket belongs to. @throws SystemError EPERM without CAP_NET_ADMIN */
   networkNamespace(): NetworkNamespace {
-    const number = ioctl(this.#socket.fd, SIOCGSKNS, null, "find the network namespace of a netlink socket");
-    using fd = Fd.adopt(number, "network namespace");
-    return NetworkNamespace.open(`/proc/self/fd/${fd.number}`);
+    return networkNamespaceOf(this.#socket);
   }
 
   /** Calls back when there is something to receive: see `Socket.onReadable` of the syscall package. */
@@ -260,6 +274,14 @@ export class NetlinkSocket implements Disposable {
 
   /** Sends requests in one datagram and gives the first one's sequence number. */
   #send(requests: readonly NetlinkRequest[], flags: number): number {
+    if (this.#inCallback)
+      throw new NetlinkUseError(
+        "a netlink socket cannot take a request while it hands out what it received: do it after the callback, or use another socket",
+      );
+    if (this.#groups > 0)
+      throw new NetlinkUseError(
+        "this netlink socket has joined a multicast group: send requests through another socket",
+      );
     this.#dump?.finish();
     this.#dump = undefined;
     const first = this.#sequence;
@@ -326,21 +348,38 @@ export class NetlinkSocket implements Disposable {
 
   /** @returns the datagram's length, which exceeds the buffer only without `peek`; undefined where nothing came */
   #receive(flags: number, peek: boolean): number | undefined {
-    try {
-      if (peek) this.#provide(this.#socket.receive(this.#head, flags | MessageFlag.PEEK | MessageFlag.TRUNC));
-      return this.#socket.receive(this.#buffer.bytes, flags | MessageFlag.TRUNC);
-    } catch (error) {
-      if (error instanceof SystemError && error.errno === errno.EAGAIN) return undefined;
-      throw error;
-    }
+    if (peek && this.#peek(flags) === undefined) return undefined;
+    return unlessNothing(() => this.#socket.receive(this.#buffer.bytes, flags | MessageFlag.TRUNC));
+  }
+
+  /** Provides room for the next datagram. @returns its length; undefined where nothing came */
+  #peek(flags: number): number | undefined {
+    const length = unlessNothing(() =>
+      this.#socket.receive(this.#head, flags | MessageFlag.PEEK | MessageFlag.TRUNC),
+    );
+    if (length !== undefined) this.#provide(length);
+    return length;
   }
 
   #walk(length: number, onMessage: OnReply): void {
     const input = this.#buffer;
-    for (let at = 0; at < length; ) {
-      const message = messageAt(input, at, length);
-      onMessage(input, message);
-      at = message.next;
+    this.#calling(() => {
+      for (let at = 0; at < length; ) {
+        const message = messageAt(input, at, length);
+        onMessage(input, message);
+        at = message.next;
+      }
+    });
+  }
+
+  /** Runs code of the caller's, which must not use the socket meanwhile. */
+  #calling<T>(work: () => T): T {
+    const before = this.#inCallback;
+    this.#inCallback = true;
+    try {
+      return work();
+    } finally {
+      this.#inCallback = before;
     }
   }
 
@@ -361,19 +400,11 @@ function decodeBody<Out>(codec: Codec<Out, never>, input: Input, message: Messag
   return value;
 }
 
-/** struct sockaddr_nl with port 0: the kernel; when binding, "choose one for me". */
-function netlinkAddress(): Uint8Array {
-  const address = new Uint8Array(12);
-  new DataView(address.buffer).setUint16(0, AF_NETLINK, littleEndian);
-  return address;
-}
-
-function trySetOption(socket: Socket, option: number): boolean {
+function unlessNothing<T>(receive: () => T): T | undefined {
   try {
-    socket.setOption(SOL_NETLINK, option, 1);
-    return true;
+    return receive();
   } catch (error) {
-    if (error instanceof SystemError && error.errno === errno.ENOPROTOOPT) return false;
+    if (error instanceof SystemError && error.errno === errno.EAGAIN) return undefined;
     throw error;
   }
 }

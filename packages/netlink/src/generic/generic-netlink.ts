@@ -60,10 +60,11 @@ export class GenericNetlink implements Disposable {
     try {
       for (const number of numbers) socket.join(number);
       const types = genericMessages([{ id: family.id, declaration }]);
-      return new Monitor<GenericEvent>(socket, (input, message) => eventOf(input, message, types), {
-        type: "resync",
-        attributes: {},
-      });
+      return new Monitor<GenericEvent>(
+        socket,
+        (input, message) => eventOf(input, message, types),
+        () => [{ type: "resync", attributes: {} }],
+      );
     } catch (error) {
       socket.close();
       throw error;

@@ -44,11 +44,16 @@ export const monitorGroups = {
 /** What can be monitored. */
 export type MonitorGroup = keyof typeof monitorGroups;
 
-/** "new" for what was made and for what has changed. */
-export type Change = "new" | "removed";
+/** "new" for what was made and for what has changed; "present" for what a fresh start found. */
+export type Change = "new" | "removed" | "present";
 
 /** What a monitor tells. */
-export type RtnetlinkEvent =
+export type RtnetlinkEvent = EventBody & {
+  /** The id of the namespace that the event is about, where that is not the monitor's own. */
+  readonly netnsId?: number;
+};
+
+type EventBody =
   | { readonly type: "link"; readonly change: Change; readonly link: Link }
   | { readonly type: "address"; readonly change: Change; readonly address: InterfaceAddress }
   | { readonly type: "route"; readonly change: Change; readonly route: Route }
@@ -60,8 +65,10 @@ export type RtnetlinkEvent =
   | { readonly type: "class"; readonly change: Change; readonly class: TrafficClass }
   | { readonly type: "filter"; readonly change: Change; readonly filter: Filter }
   | { readonly type: "namespaceId"; readonly change: Change; readonly id: number }
-  /** The kernel had to drop notifications: read the tables anew. */
+  /** The kernel had to drop notifications: what is there now follows, with the change "present". */
   | { readonly type: "resync" }
+  /** All that is there has been told. */
+  | { readonly type: "synced" }
   /** A message that has no type of its own here. */
   | { readonly type: "other"; readonly messageType: number; readonly bytes: Uint8Array };
 

@@ -1,4 +1,3 @@
-import { type NetworkNamespace, SystemError } from "@weir/syscall";
 import { Monitor } from "../monitor.js";
 import type { NetlinkError } from "../netlink-error.js";
 import type { NetlinkRequest } from "../request.js";
@@ -16,6 +15,7 @@ import { Hold } from "./messages.js";
 import { NamespaceIds } from "./namespace-id.js";
 import { Neighbours, NeighbourTables } from "./neighbours.js";
 import { Nexthops } from "./nexthops.js";
+import { presentEvents, sibling } from "./present.js";
 import { Routes } from "./routes.js";
 import { Rules } from "./rules.js";
 
@@ -23,6 +23,13 @@ import { Rules } from "./rules.js";
 export interface MonitorOptions {
   /** Bytes of notifications that may wait in the kernel; default 4 MiB. */
   readonly receiveBufferBytes?: number;
+  /** Begin as after lost notifications: with a "resync" event, all that is there, and a "synced" event. */
+  readonly initial?: boolean;
+  /**
+   * Tell of all namespaces that have an id in this one (see `namespaceIds`): events of another one have its id as
+   * `netnsId`. A resync reads this namespace alone. It takes CAP_NET_BROADCAST.
+   */
+  readonly allNamespaces?: boolean;
 }
 
 /**
@@ -129,14 +136,25 @@ export class Rtnetlink implements Disposable {
 
   /**
    * What changes from now on, as an async iterable with a socket of its own: leave the loop, or close it.
-   * On a "resync" event notifications were lost; read the tables anew.
+   * Where the kernel had to drop notifications, a "resync" event says so: what was known no longer counts. All that is
+   * there now follows with the change "present", and then a "synced" event; the monitor goes on from there.
    */
   monitor(groups: readonly MonitorGroup[], options: MonitorOptions = {}): Monitor<RtnetlinkEvent> {
-    const socket = this.#sibling();
+    const { receiveBufferBytes = 4 << 20, initial = false, allNamespaces = false } = options;
+    const socket = sibling(this.socket);
     try {
-      socket.setReceiveBuffer(options.receiveBufferBytes ?? 4 << 20);
+      socket.setReceiveBuffer(receiveBufferBytes);
+      if (allNamespaces) socket.listenToAllNamespaces();
       for (const group of groups) for (const number of monitorGroups[group]) socket.join(number);
-      return new Monitor<RtnetlinkEvent>(socket, eventOf, { type: "resync" });
+      return new Monitor<RtnetlinkEvent>(
+        socket,
+        (input, message, netnsId) => {
+          const event = eventOf(input, message);
+          return netnsId === undefined ? event : { ...event, netnsId };
+        },
+        (own) => presentEvents(own, groups),
+        initial,
+      );
     } catch (error) {
       socket.close();
       throw error;
@@ -150,21 +168,5 @@ export class Rtnetlink implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** Another socket in the same namespace, wherever this one was opened. */
-  #sibling(): NetlinkSocket {
-    let netns: NetworkNamespace | undefined;
-    try {
-      netns = this.socket.networkNamespace();
-    } catch (error) {
-      // It takes CAP_NET_ADMIN; without it a process can hardly be in two namespaces.
-      if (!(error instanceof SystemError && error.code === "EPERM")) throw error;
-    }
-    try {
-      return NetlinkSocket.open(NetlinkProtocol.ROUTE, netns === undefined ? {} : { netns });
-    } finally {
-      netns?.close();
-    }
   }
 }
