@@ -14,6 +14,16 @@ export interface AttachableProgram {
   readonly expectedAttachType: AttachType | undefined;
 }
 
+/**
+ * Refuses a program of another type, of which the kernel would say no more than EINVAL.
+ * @throws RangeError
+ */
+export function requireType(program: AttachableProgram, method: string, ...types: ProgramType[]): void {
+  const { type, name } = program;
+  if (type === undefined || types.includes(type)) return;
+  throw new RangeError(`program "${name}" is of type ${type}; ${method} takes ${types.join(" or ")}`);
+}
+
 /** A feature that an attachment takes, and the version that brought it. */
 export interface NeededFeature {
   /** As it reads after "this kernel has no": "tcx links". */

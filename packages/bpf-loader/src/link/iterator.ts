@@ -3,7 +3,13 @@ import { BpfCommand, errno, type Fd, Struct, SystemError } from "@weir/syscall";
 import { openBpf } from "../kernel/call.js";
 import { attachTypeTable } from "../names/tables.js";
 import { iteratorCreate, linkCreateIterator } from "./attributes.js";
-import { type AttachableProgram, LINK_CREATE, linkDescriptor, tracingCapabilities } from "./create.js";
+import {
+  type AttachableProgram,
+  LINK_CREATE,
+  linkDescriptor,
+  requireType,
+  tracingCapabilities,
+} from "./create.js";
 import { BpfLink } from "./link.js";
 
 /** `enum bpf_cgroup_iter_order`, from 1. */
@@ -65,6 +71,7 @@ export class BpfIterator extends BpfLink {
 
 /** What {@link BpfProgram.attachIterator} does. */
 export function attachIterator(program: AttachableProgram, options: IteratorOptions = {}): BpfIterator {
+  requireType(program, "attachIterator", "tracing");
   const { map, cgroup, order = "descendants_pre", tid, pid } = options;
   const folder = typeof cgroup === "string" ? openSync(cgroup, "r") : cgroup?.number;
   try {

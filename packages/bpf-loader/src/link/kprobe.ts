@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { cString, errno, NotSupportedError, perfEventOpen, SystemError } from "@weir/syscall";
-import type { AttachableProgram } from "./create.js";
+import { type AttachableProgram, requireType } from "./create.js";
 import type { BpfLink } from "./link.js";
 import { perfEventAttr } from "./perf-attributes.js";
 import { attachToEvent, type CookieOptions } from "./perf-event.js";
@@ -19,6 +19,7 @@ export function attachKprobe(
   target: string | bigint,
   options: KprobeOptions = {},
 ): BpfLink {
+  requireType(program, "attachKprobe", "kprobe");
   const offset = options.offset ?? 0;
   const atReturn = options.return === true;
   const where = typeof target === "string" ? target : `0x${target.toString(16)}`;

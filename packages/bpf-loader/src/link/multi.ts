@@ -8,6 +8,7 @@ import {
   createLink,
   LINK_CREATE,
   type NeededFeature,
+  requireType,
   tracingCapabilities,
 } from "./create.js";
 import { resolveBinary, symbolOffset, symbolOffsets } from "./executable.js";
@@ -34,6 +35,7 @@ export interface KprobeMultiOptions {
 
 /** What {@link BpfProgram.attachKprobeMulti} does. */
 export function attachKprobeMulti(program: AttachableProgram, options: KprobeMultiOptions): BpfLink {
+  requireType(program, "attachKprobeMulti", "kprobe");
   const { addresses, cookies, pattern } = options;
   const action = `attach program "${program.name}" to kernel functions`;
   const given = [options.symbols, addresses, pattern].filter((choice) => choice !== undefined);
@@ -92,6 +94,7 @@ export function attachUprobeMulti(
   path: string,
   options: UprobeMultiOptions,
 ): BpfLink {
+  requireType(program, "attachUprobeMulti", "kprobe");
   const { symbols, pattern, cookies, refCounterOffsets, pid } = options;
   const given = [symbols, options.offsets, pattern].filter((choice) => choice !== undefined);
   if (given.length !== 1) throw new RangeError("give one of symbols, offsets and pattern");

@@ -1,6 +1,12 @@
 import { attachTypeTable } from "../names/tables.js";
 import { linkCreateNetfilter } from "./attributes.js";
-import { type AttachableProgram, createLink, LINK_CREATE, networkCapabilities } from "./create.js";
+import {
+  type AttachableProgram,
+  createLink,
+  LINK_CREATE,
+  networkCapabilities,
+  requireType,
+} from "./create.js";
 import type { BpfLink } from "./link.js";
 import {
   type NetfilterFamily,
@@ -24,6 +30,7 @@ export interface NetfilterOptions {
 
 /** What {@link BpfProgram.attachNetfilter} does. */
 export function attachNetfilter(program: AttachableProgram, options: NetfilterOptions): BpfLink {
+  requireType(program, "attachNetfilter", "netfilter");
   const { family, hook, priority = 0, defragment = false } = options;
   const attr = linkCreateNetfilter.build({
     progFd: program.fd.number,

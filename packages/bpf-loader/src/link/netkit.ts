@@ -1,5 +1,5 @@
 import { misc } from "../features/misc.js";
-import type { AttachableProgram } from "./create.js";
+import { type AttachableProgram, requireType } from "./create.js";
 import type { BpfLink } from "./link.js";
 import { attachOrdered, type OrderedOptions } from "./ordered.js";
 
@@ -11,6 +11,7 @@ export interface NetkitOptions extends OrderedOptions {
 
 /** What {@link BpfProgram.attachNetkit} does. */
 export function attachNetkit(program: AttachableProgram, options: NetkitOptions): BpfLink {
+  requireType(program, "attachNetkit", "sched_cls");
   const end = options.end ?? (program.expectedAttachType === "netkit_peer" ? "peer" : "primary");
   const place = `the ${end} end of netkit device ${options.ifindex}`;
   return attachOrdered(program, options, "netkit", `netkit_${end}`, place, {

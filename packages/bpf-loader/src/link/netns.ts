@@ -1,7 +1,13 @@
 import { NetworkNamespace } from "@weir/syscall";
 import { type AttachType, attachTypeTable } from "../names/tables.js";
 import { linkCreate } from "./attributes.js";
-import { type AttachableProgram, createLink, LINK_CREATE, networkCapabilities } from "./create.js";
+import {
+  type AttachableProgram,
+  createLink,
+  LINK_CREATE,
+  networkCapabilities,
+  requireType,
+} from "./create.js";
 import type { BpfLink } from "./link.js";
 import type { NetnsReference } from "./within.js";
 
@@ -15,8 +21,7 @@ export interface NetnsOptions {
 export function attachNetns(program: AttachableProgram, options: NetnsOptions): BpfLink {
   const { netns } = options;
   const attachType: AttachType = program.type === "flow_dissector" ? "flow_dissector" : "sk_lookup";
-  if (program.type !== "flow_dissector" && program.type !== "sk_lookup")
-    throw new RangeError(`programs of type ${program.type} are not attached to network namespaces`);
+  requireType(program, "attachNetns", "sk_lookup", "flow_dissector");
   using opened = netns instanceof NetworkNamespace ? undefined : open(netns);
   const namespace = opened ?? (netns as NetworkNamespace);
   const attr = linkCreate.build({

@@ -186,15 +186,32 @@ test("the kernel chooses a handle and a priority, and tells them", () => {
 
 test("the kernel's own words explain a refused filter", () => {
   using netns = loopback();
-  using program = counting("xdp_pass");
+  using counter = counting("tc_next");
+  const place = { ifindex: 1, direction: "ingress", netns: netns.path, handle: 1, priority: 1 } as const;
+  using filter = counter.program.attachTc(place);
+  assert.ok(filter);
   assert.throws(
-    () => program.program.attachTc({ ifindex: 1, direction: "ingress", netns: netns.path }),
-    /attach program "xdp_pass" as a filter to the ingress of device 1: .*EINVAL from rtnetlink/,
+    () => counter.program.attachTc(place),
+    /attach program "tc_next" as a filter to the ingress of device 1: .*EEXIST.*The kernel says: Filter already exists/,
   );
-  assert.throws(
-    () => program.program.attachTc({ ifindex: 99, direction: "ingress", netns: netns.path }),
-    /ENODEV|Cannot find device/i,
-  );
+  assert.throws(() => counter.program.attachTc({ ...place, ifindex: 99 }), /device 99: .*ENODEV/);
+});
+
+test("a program of another type is refused before the kernel is asked", () => {
+  using xdp = counting("xdp_pass");
+  using tc = counting("tc_next");
+  for (const [attach, said] of [
+    [() => xdp.program.attachTcx({ ifindex: 1, direction: "egress" }), "attachTcx takes sched_cls"],
+    [() => xdp.program.attachTc({ ifindex: 1, direction: "egress" }), "attachTc takes sched_cls"],
+    [() => tc.program.attachXdp({ ifindex: 1 }), "attachXdp takes xdp"],
+    [() => tc.program.attachNetns(), "attachNetns takes sk_lookup or flow_dissector"],
+    [() => tc.program.attachKprobe("do_exit"), "attachKprobe takes kprobe"],
+    [() => tc.program.attachSocket(0), "attachSocket takes socket_filter or sk_reuseport"],
+  ] as const) {
+    const error = thrown(attach);
+    assert.instance(error, RangeError);
+    assert.match(error.message, said);
+  }
 });
 
 test("XDP runs by a link, generic and native", () => {
@@ -338,8 +355,7 @@ test("a filter decides what a socket receives, until it is taken off", () => {
   detachSocket(socket.fd);
   assert.ok(arrives());
   assert.throws(() => detachSocket(socket.fd), /take the program of socket \d+ off: .*ENOENT/);
-  using wrong = counting("tc_next");
-  assert.throws(() => wrong.program.attachSocket(socket.fd), /EINVAL.*type socket_filter/);
+  assert.throws(() => counter.program.attachSocket(0x7fff), /EBADF/);
 });
 
 test("a program chooses among the sockets that share a port", () => {
@@ -412,10 +428,8 @@ test("attaching leaves no descriptor behind, whether it succeeds or not", () => 
     thrown(() => xdp.program.attachXdp({ ...nowhere }));
     thrown(() => group.program.attachCgroup("/tmp"));
     thrown(() => group.program.attachCgroup("/tmp", { link: false }));
-    thrown(() => counter.program.attachNetns({ netns: netns.path }));
-    // A program of another type than the event's.
-    thrown(() => counter.program.attachUprobe("libc.so.6", { symbol: "getppid" }));
-    thrown(() => counter.program.attachUprobe("libc.so.6", { symbol: "getppid", link: false }));
+    thrown(() => lookup.program.attachNetns({ netns: "/tmp" }));
+    thrown(() => probe.program.attachUprobe("libc.so.6", { symbol: "getppid", cookie: 1n, link: false }));
   };
   round();
   const before = all();

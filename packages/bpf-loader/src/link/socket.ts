@@ -1,5 +1,5 @@
 import { setSocketOption } from "@weir/syscall";
-import type { AttachableProgram } from "./create.js";
+import { type AttachableProgram, requireType } from "./create.js";
 
 // include/uapi/asm-generic/socket.h
 const SOL_SOCKET = 1;
@@ -13,6 +13,7 @@ export type SocketReference = number | { readonly number: number };
 
 /** What {@link BpfProgram.attachSocket} does. */
 export function attachSocket(program: AttachableProgram, socket: SocketReference): void {
+  requireType(program, "attachSocket", "socket_filter", "sk_reuseport");
   const fd = typeof socket === "number" ? socket : socket.number;
   const option = program.type === "sk_reuseport" ? SO_ATTACH_REUSEPORT_EBPF : SO_ATTACH_BPF;
   const action = `attach program "${program.name}" to socket ${fd}`;

@@ -1,7 +1,13 @@
 import type { Fd } from "@weir/syscall";
 import { type AttachType, attachTypeTable } from "../names/tables.js";
 import { linkCreate } from "./attributes.js";
-import { type AttachableProgram, createLink, LINK_CREATE, networkCapabilities } from "./create.js";
+import {
+  type AttachableProgram,
+  createLink,
+  LINK_CREATE,
+  networkCapabilities,
+  requireType,
+} from "./create.js";
 import type { BpfLink } from "./link.js";
 import { progAttach } from "./prog-attach.js";
 
@@ -19,6 +25,7 @@ export function attachSockmap(
   map: { readonly fd: Fd; readonly name: string },
   options: SockmapOptions = {},
 ): BpfLink {
+  requireType(program, "attachSockmap", "sk_skb", "sk_msg");
   const attachType = options.attachType ?? program.expectedAttachType;
   if (!attachType) {
     throw new RangeError(`say what program "${program.name}" handles (attachType): its section does not`);

@@ -1,7 +1,7 @@
 import { errno, type Fd, SystemError } from "@weir/syscall";
 import { programInfo } from "../kernel/attributes.js";
 import { objectInfo } from "../kernel/pin.js";
-import type { AttachableProgram } from "./create.js";
+import { type AttachableProgram, requireType } from "./create.js";
 import { LegacyLink } from "./legacy.js";
 import { attributes, hostIsLittle, number32, RequestFlag, request } from "./rtnetlink.js";
 import type { NetnsReference } from "./within.js";
@@ -58,6 +58,7 @@ export class TcFilter extends LegacyLink {
 
 /** What {@link BpfProgram.attachTc} does. */
 export function attachTc(program: AttachableProgram, options: TcOptions): TcFilter {
+  requireType(program, "attachTc", "sched_cls");
   const { ifindex, direction, netns, priority = 0, handle = 0 } = options;
   const place = `the ${direction} of device ${ifindex}`;
   addClsact(ifindex, netns);

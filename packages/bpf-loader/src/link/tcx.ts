@@ -1,6 +1,6 @@
 import { NotSupportedError } from "@weir/syscall";
 import { misc } from "../features/misc.js";
-import type { AttachableProgram } from "./create.js";
+import { type AttachableProgram, requireType } from "./create.js";
 import type { BpfLink } from "./link.js";
 import { attachOrdered, type OrderedOptions } from "./ordered.js";
 import { attachTc, type TcOptions } from "./tc.js";
@@ -24,6 +24,7 @@ const feature = {
 
 /** What {@link BpfProgram.attachTcx} does. */
 export function attachTcx(program: AttachableProgram, options: TcxOptions): BpfLink {
+  requireType(program, "attachTcx", "sched_cls");
   const { ifindex, direction, netns, fallback } = options;
   const place = `the ${direction} of device ${ifindex}`;
   try {

@@ -1,7 +1,7 @@
 import { BpfCommand, cString, perfEventOpen } from "@weir/syscall";
 import { kernelBefore } from "../kernel/call.js";
 import { rawTracepointOpen } from "./attributes.js";
-import { type AttachableProgram, createLink, tracingCapabilities } from "./create.js";
+import { type AttachableProgram, createLink, requireType, tracingCapabilities } from "./create.js";
 import type { BpfLink } from "./link.js";
 import { perfEventAttr } from "./perf-attributes.js";
 import { attachToEvent, type CookieOptions } from "./perf-event.js";
@@ -16,6 +16,7 @@ export function attachTracepoint(
   name: string,
   options: CookieOptions = {},
 ): BpfLink {
+  requireType(program, "attachTracepoint", "tracepoint");
   if (!/^[\w-]+$/.test(category) || !/^[\w-]+$/.test(name))
     throw new RangeError(`"${category}/${name}" is no tracepoint`);
   const place = `tracepoint ${category}/${name}`;

@@ -1,6 +1,12 @@
 import { attachTypeTable } from "../names/tables.js";
 import { linkCreateTracing } from "./attributes.js";
-import { type AttachableProgram, createLink, LINK_CREATE, tracingCapabilities } from "./create.js";
+import {
+  type AttachableProgram,
+  createLink,
+  LINK_CREATE,
+  requireType,
+  tracingCapabilities,
+} from "./create.js";
 import type { BpfLink } from "./link.js";
 import { attachRawTracepoint } from "./tracepoint.js";
 
@@ -20,6 +26,7 @@ export interface FreplaceOptions {
 
 /** What {@link BpfProgram.attachTracing} and {@link BpfProgram.attachLsm} do. */
 export function attachTracing(program: AttachableProgram, options: TracingOptions = {}): BpfLink {
+  requireType(program, "attachTracing", "tracing", "lsm", "ext");
   // Without a cookie the older command does, which every kernel with such programs has.
   if (options.cookie === undefined) return attachRawTracepoint(program, "");
   if (program.expectedAttachType === "trace_raw_tp") return attachRawTracepoint(program, "", options);
@@ -40,6 +47,7 @@ export function attachTracing(program: AttachableProgram, options: TracingOption
 
 /** What {@link BpfProgram.attachFreplace} does. */
 export function attachFreplace(program: AttachableProgram, options?: FreplaceOptions): BpfLink {
+  requireType(program, "attachFreplace", "ext");
   if (!options) return attachRawTracepoint(program, "");
   const attr = linkCreateTracing.build({
     progFd: program.fd.number,

@@ -1,5 +1,5 @@
 import { cString, perfEventOpen } from "@weir/syscall";
-import type { AttachableProgram } from "./create.js";
+import { type AttachableProgram, requireType } from "./create.js";
 import { resolveBinary, symbolOffset } from "./executable.js";
 import { dynamicEvent } from "./kprobe.js";
 import type { BpfLink } from "./link.js";
@@ -28,6 +28,7 @@ export interface UprobeOptions extends CookieOptions {
  * @param path of the file; a name without a slash is looked for where the system keeps libraries and programs
  */
 export function attachUprobe(program: AttachableProgram, path: string, options: UprobeOptions): BpfLink {
+  requireType(program, "attachUprobe", "kprobe");
   const { symbol, pid = -1, refCounterOffset = 0 } = options;
   if (symbol === undefined && options.offset === undefined)
     throw new RangeError("give the symbol or the offset that a uprobe is for");

@@ -1,7 +1,13 @@
 import { errno, NotSupportedError, SystemError } from "@weir/syscall";
 import { attachTypeTable } from "../names/tables.js";
 import { linkCreate } from "./attributes.js";
-import { type AttachableProgram, createLink, LINK_CREATE, networkCapabilities } from "./create.js";
+import {
+  type AttachableProgram,
+  createLink,
+  LINK_CREATE,
+  networkCapabilities,
+  requireType,
+} from "./create.js";
 import { LegacyLink } from "./legacy.js";
 import type { BpfLink } from "./link.js";
 import { type Attribute, attributes, hostIsLittle, number32, request } from "./rtnetlink.js";
@@ -54,6 +60,7 @@ const feature = { name: "XDP links", since: "5.9" } as const;
 
 /** What {@link BpfProgram.attachXdp} does. */
 export function attachXdp(program: AttachableProgram, options: XdpOptions): BpfLink {
+  requireType(program, "attachXdp", "xdp");
   const { ifindex, netns, mode } = options;
   const needsNetlink = options.replace !== undefined || options.force === true;
   if (needsNetlink && options.link !== false)
