@@ -54,6 +54,15 @@ test("CAP_BPF alone is not enough for a network program", () => {
   assert.match(said, /^EPERM could not load program "shape_lock": .*The capability CAP_NET_ADMIN is missing/);
 });
 
+test("addresses that the kernel hides are told apart from symbols that it lacks", () => {
+  const path = JSON.stringify(fixturePath("externs").pathname);
+  const load = `BpfObject.parse(readFileSync(${path})).load({ programs: ["symbols"] }).close();`;
+  assert.match(
+    sayWithout(["syslog"], load),
+    /^BPF_EXTERN the kernel hides the address of "bpf_map_put": take CAP_SYSLOG/,
+  );
+});
+
 test("programs that watch the kernel take CAP_PERFMON", () => {
   const said = sayWithout(["sys_admin", "perfmon"], 'tiny("tracepoint").close();');
   assert.match(said, kernelBefore(5, 8) ? /CAP_SYS_ADMIN/ : /^EPERM .*The capability CAP_PERFMON is missing/);
