@@ -39,6 +39,13 @@ export class NamespaceIds {
     return id === undefined || id < 0 ? undefined : id;
   }
 
+  /** All namespaces that have an id here. */
+  *dump(): Iterable<number> {
+    const request = requestOf("RTM_GETNSID", "read the namespaces' ids", namespaceIdMessage, {});
+    for (const { attributes } of this.#socket.dump(request, namespaceIdMessage))
+      if (attributes.id !== undefined) yield attributes.id;
+  }
+
   /** Gives a namespace an id; default the kernel's choice. @throws NetlinkError EEXIST where it has one */
   assign(netns: string | NetworkNamespace | Fd, id = -1): void {
     using hold = new Hold();

@@ -13,7 +13,7 @@ export interface HeaderAndAttributesInput<H, A> {
   readonly attributes?: A | undefined;
 }
 
-/** On a body that ends before the next multiple of four bytes (`struct rtgenmsg` is one byte): what is there. */
+/** On a body whose header does not end at a multiple of four bytes, as `struct rtgenmsg`: what odd bytes follow it. */
 const unaligned: unique symbol = Symbol("unaligned");
 
 /** A struct, aligned to four bytes, followed by attributes: the body of most messages. */
@@ -42,7 +42,11 @@ export class MessageBody<H, HIn, A, AIn>
     const attributes = this.attributes.decode(input, Math.min(start + this.#start, end), end, scope);
     if (attributes === undefined) return undefined;
     const value: HeaderAndAttributes<H, A> & { [unaligned]?: Uint8Array } = { header, attributes };
-    if (end - start < this.#start) value[unaligned] = input.bytes.slice(start + this.header.size, end);
+    if (this.#start !== this.header.size) {
+      const gap = input.bytes.subarray(start + this.header.size, Math.min(start + this.#start, end));
+      if (gap.length < this.#start - this.header.size || gap.some((byte) => byte !== 0))
+        value[unaligned] = gap.slice();
+    }
     return value;
   }
 
