@@ -85,27 +85,51 @@ import * as vf from "./rtnetlink/vf-schema.js";
 import type { AttributeSet, Declaration, Struct } from "./schema/index.js";
 import {
   actionAttributes,
-  actionKinds,
-  actionTimes,
   bitfield32,
+  gactOptions,
   gactParms,
   gactProbability,
+  mirredOptions,
   mirredParms,
 } from "./tc/action.js";
-import { bpfFilter, matchallFilter, u32Filter, u32Key, u32SelectorHeader } from "./tc/filter-schema.js";
+import * as bpfAction from "./tc/actions/bpf.js";
+import * as pedit from "./tc/actions/pedit.js";
+import * as police from "./tc/actions/police.js";
+import * as skbedit from "./tc/actions/skbedit.js";
+import * as vlanAction from "./tc/actions/vlan.js";
+import * as basic from "./tc/classifiers/basic.js";
+import * as flower from "./tc/classifiers/flower.js";
+import { fwFilter } from "./tc/classifiers/fw.js";
+import {
+  bpfFilter,
+  matchallCounts,
+  matchallFilter,
+  u32Counts,
+  u32Filter,
+  u32Key,
+  u32Mark,
+  u32SelectorHeader,
+} from "./tc/filter-schema.js";
 import { fqAttributes, fqStats, prioQopt } from "./tc/fq.js";
 import { htbAttributes, htbGlob, htbOpt, htbXstats } from "./tc/htb.js";
+import * as cake from "./tc/kinds/cake.js";
+import * as codel from "./tc/kinds/codel.js";
+import * as etf from "./tc/kinds/etf.js";
+import * as mqprio from "./tc/kinds/mqprio.js";
+import * as netem from "./tc/kinds/netem.js";
+import * as sfq from "./tc/kinds/sfq.js";
 import { ratespec } from "./tc/rate.js";
 import { basicStats, queueStats, rateEstimate, rateEstimate64, stats2, tcStats } from "./tc/stats.js";
 import { tbfAttributes, tbfQopt } from "./tc/tbf.js";
-import { fifoQopt, qdiscMessage, tcmsg } from "./tc/tc-schema.js";
+import { estimator, fifoQopt, qdiscMessage, sizeSpec, sizeTable, tcmsg } from "./tc/tc-schema.js";
+import { actionTimes } from "./tc/verdict.js";
 
 type AnySet = AttributeSet<Readonly<Record<string, Declaration>>>;
 
 const sets = [
   actionAttributes,
-  actionKinds.gact,
-  actionKinds.mirred,
+  gactOptions,
+  mirredOptions,
   addressAttributes,
   afSpec,
   afSpec.declarations.inet[2],
@@ -184,6 +208,35 @@ const sets = [
   netdev.netdevNapi,
   netdev.netdevQueue,
   netdev.netdevQueueStats,
+  basic.basicFilter(),
+  basic.ematchTree(),
+  bpfAction.bpfAttributes(),
+  cake.cakeAttributes(),
+  cake.cakeTinStats(),
+  cake.cakeXstats(),
+  codel.codelAttributes(),
+  codel.fqCodelAttributes(),
+  etf.etfAttributes(),
+  flower.erspanOption(),
+  flower.flowerFilter(),
+  flower.geneveOption(),
+  flower.gtpOption(),
+  flower.mplsStack(),
+  flower.mplsStackEntry(),
+  flower.tunnelOptions(),
+  flower.vxlanOption(),
+  fwFilter(),
+  mqprio.mqprioAttributes(),
+  mqprio.mqprioTrafficClass(),
+  netem.netemAttributes(),
+  netem.netemLoss(),
+  pedit.peditAttributes(),
+  pedit.peditKeyEx(),
+  pedit.peditKeysEx(),
+  police.policeAttributes(),
+  sizeTable,
+  skbedit.skbeditAttributes(),
+  vlanAction.vlanAttributes(),
 ] as unknown as AnySet[];
 
 const structs = [
@@ -246,6 +299,37 @@ const structs = [
   portRange,
   uidRange,
   genlmsghdr,
+  basic.basicCounts,
+  basic.ematchHeader,
+  basic.ematchTreeHeader,
+  bpfAction.bpfParms,
+  codel.codelXstats,
+  codel.fqCodelFlowStats,
+  codel.fqCodelQdiscStats,
+  estimator,
+  etf.etfQopt,
+  matchallCounts,
+  mqprio.mqprioQopt,
+  netem.netemCorrelation,
+  netem.netemCorrupt,
+  netem.netemGeModel,
+  netem.netemGiModel,
+  netem.netemQopt,
+  netem.netemRate,
+  netem.netemReorder,
+  netem.netemSlot,
+  pedit.peditKey,
+  pedit.peditSelector,
+  police.policeParms,
+  sfq.sfqQopt,
+  sfq.sfqQoptV1,
+  sfq.sfqRedStats,
+  sfq.sfqXstats,
+  sizeSpec,
+  skbedit.skbeditParms,
+  u32Counts,
+  u32Mark,
+  vlanAction.vlanParms,
 ] as unknown as Struct<never>[];
 
 /** Constants that are younger than the headers of Linux 6.1 (Debian 12), with the version that brought them. */
@@ -323,6 +407,10 @@ const younger = new Map([
   ["TCA_FQ_OFFLOAD_HORIZON", "6.13"],
   ["TCA_EXT_WARN_MSG", "6.3"],
   ["TCA_MIRRED_BLOCKID", "6.8"],
+  ["TCA_MQPRIO_TC_ENTRY", "6.4"],
+  ["TCA_MQPRIO_TC_ENTRY_INDEX", "6.4"],
+  ["TCA_MQPRIO_TC_ENTRY_FP", "6.4"],
+  ["TCA_NETEM_PRNG_SEED", "6.6"],
   ["RTM_NEWMULTICAST", "6.15"],
   ["RTM_DELMULTICAST", "6.15"],
   ["RTM_NEWANYCAST", "6.15"],
@@ -357,8 +445,12 @@ const includes = [
   "linux/pkt_cls.h",
   "linux/pkt_sched.h",
   "linux/rtnetlink.h",
+  "linux/tc_act/tc_bpf.h",
   "linux/tc_act/tc_gact.h",
   "linux/tc_act/tc_mirred.h",
+  "linux/tc_act/tc_pedit.h",
+  "linux/tc_act/tc_skbedit.h",
+  "linux/tc_act/tc_vlan.h",
   "linux/veth.h",
 ];
 const hasHeaders =

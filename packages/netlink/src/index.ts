@@ -118,8 +118,16 @@ export {
   type OnReply,
 } from "./socket.js";
 export { type Action, type ActionInput, gact, mirred } from "./tc/action.js";
+export { type BpfActionOptions, bpfAction } from "./tc/actions/bpf.js";
+export { type PeditKey, pedit } from "./tc/actions/pedit.js";
+export { type PoliceOptions, police } from "./tc/actions/police.js";
+export { type SkbeditOptions, skbedit } from "./tc/actions/skbedit.js";
+export { type VlanActionOptions, vlan } from "./tc/actions/vlan.js";
 export { Classes, type ClassRequest, type TrafficClass } from "./tc/classes.js";
+export type { FlowerKeys, FlowerKeysInput } from "./tc/classifiers/flower.js";
 export {
+  type BasicFilterInput,
+  type BasicFilterOptions,
   type BpfFilterInput,
   type BpfFilterOptions,
   type EtherProtocol,
@@ -127,6 +135,10 @@ export {
   type FilterKind,
   type FilterOptionsByKind,
   type FilterOptionsInputByKind,
+  type FlowerFilterInput,
+  type FlowerFilterOptions,
+  type FwFilterInput,
+  type FwFilterOptions,
   isFilterKind,
   type MatchallFilterInput,
   type MatchallFilterOptions,
@@ -145,6 +157,25 @@ export {
   TcHandle,
 } from "./tc/handle.js";
 export type { HtbClassOptions, HtbClassOptionsInput, HtbOptions, HtbOptionsInput } from "./tc/htb.js";
+export type { CakeOptions, CakeOptionsInput, CakeStats } from "./tc/kinds/cake.js";
+export type {
+  CodelOptions,
+  CodelOptionsInput,
+  CodelStats,
+  FqCodelOptions,
+  FqCodelOptionsInput,
+  FqCodelStats,
+} from "./tc/kinds/codel.js";
+export type { EtfOptions, EtfOptionsInput } from "./tc/kinds/etf.js";
+export type { MqprioOptions, MqprioOptionsInput } from "./tc/kinds/mqprio.js";
+export type {
+  NetemChance,
+  NetemOptions,
+  NetemOptionsInput,
+  NetemRate,
+  NetemSlot,
+} from "./tc/kinds/netem-options.js";
+export type { SfqOptions, SfqOptionsInput, SfqRed } from "./tc/kinds/sfq.js";
 export {
   isQdiscKind,
   type Qdisc,
@@ -154,6 +185,8 @@ export {
   type QdiscXstatsByKind,
 } from "./tc/qdisc.js";
 export { type QdiscFilter, type QdiscReference, type QdiscRequest, Qdiscs } from "./tc/qdiscs.js";
+export type { LinkLayer } from "./tc/rate.js";
 export type { TcStats } from "./tc/stats.js";
 export type { TbfOptions, TbfOptionsInput } from "./tc/tbf.js";
 export { qdiscMessage } from "./tc/tc-schema.js";
+export { gotoChain, jump, type Verdict } from "./tc/verdict.js";

@@ -16,6 +16,7 @@ import { filterReply } from "./tc/filter.js";
 import { qdiscReply } from "./tc/qdisc.js";
 import { qdiscMessage } from "./tc/tc-schema.js";
 import { captured } from "./testing/captured.js";
+import { capturedTc } from "./testing/captured-tc.js";
 
 const readers = {
   link: (input: Input, end: number) => linkOf(linkMessage.decode(input, 0, end)!),
@@ -24,12 +25,13 @@ const readers = {
   qdisc: (input: Input, end: number) => qdiscReply.decode(input, 0, end),
   class: (input: Input, end: number) => classOf(qdiscMessage.decode(input, 0, end)!),
   filter: (input: Input, end: number) => filterReply.decode(input, 0, end),
+  chain: (input: Input, end: number) => filterReply.decode(input, 0, end),
 } as const;
 
 /** A captured message with some bytes changed, and its end cut off. */
 const mutated = fc
   .tuple(
-    fc.constantFrom(...captured),
+    fc.constantFrom(...captured, ...capturedTc),
     fc.array(fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(255)), { maxLength: 8 }),
     fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true })),
   )

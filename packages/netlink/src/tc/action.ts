@@ -1,58 +1,60 @@
 import { type AttributesInput, type AttributesOf, attributes } from "../schema/attributes.js";
-import { binary, s32, u16, u32, u64 } from "../schema/codec.js";
+import { binary, type Codec, lazy, s32, u16, u32 } from "../schema/codec.js";
 import { indexed } from "../schema/indexed.js";
 import { enumeration } from "../schema/names.js";
 import { struct } from "../schema/struct.js";
 import { subMessage } from "../schema/sub-message.js";
 import { string } from "../schema/text.js";
+import { bpfAttributes } from "./actions/bpf.js";
+import { peditAttributes } from "./actions/pedit.js";
+import { policeAttributes } from "./actions/police.js";
+import { skbeditAttributes } from "./actions/skbedit.js";
+import { vlanAttributes } from "./actions/vlan.js";
 import { stats2 } from "./stats.js";
-
-/** What becomes of a packet: TC_ACT_* of include/uapi/linux/pkt_cls.h. */
-export const verdict = enumeration(s32, {
-  unspec: -1,
-  ok: 0,
-  reclassify: 1,
-  shot: 2,
-  pipe: 3,
-  stolen: 4,
-  queued: 5,
-  repeat: 6,
-  redirect: 7,
-  trap: 8,
-});
+import { actionFields, actionTimes, type Verdict, verdict } from "./verdict.js";
 
 /** Bits that are on or off, and which of them are meant. */
 export const bitfield32 = struct("nla_bitfield32", { value: u32, selector: u32 });
 
-/** When an action was made and used, in hundredths of a second ago. */
-export const actionTimes = struct("tcf_t", { install: u64, lastUse: u64, expires: u64, firstUse: u64 });
-
-const generic = { index: u32, capabilities: u32, action: verdict, references: s32, bindings: s32 } as const;
-
 /** mirred: which packet goes where, TCA_EGRESS_* and TCA_INGRESS_*. */
 export const mirredParms = struct("tc_mirred", {
-  ...generic,
+  ...actionFields,
   mode: enumeration(s32, { egressRedirect: 1, egressMirror: 2, ingressRedirect: 3, ingressMirror: 4 }),
   ifindex: u32,
 });
 /** gact: only a verdict. */
-export const gactParms = struct("tc_gact", generic);
+export const gactParms = struct("tc_gact", actionFields);
 /** gact: a verdict that is only given at random. */
-export const gactProbability = struct("tc_gact_p", { type: u16, value: u16, action: verdict });
+export const gactProbability = struct("tc_gact_p", {
+  type: enumeration(u16, { none: 0, netrand: 1, determ: 2 }),
+  /** Every packet of this number, or on average. */
+  value: u16,
+  action: verdict,
+});
 
-const mirredOptions = attributes({
+/** mirred: enum TCA_MIRRED_*. */
+export const mirredOptions = attributes({
   times: [1, "TCA_MIRRED_TM", actionTimes],
   parms: [2, "TCA_MIRRED_PARMS", mirredParms],
   blockId: [4, "TCA_MIRRED_BLOCKID", u32],
 });
-const gactOptions = attributes({
+/** gact: enum TCA_GACT_*. */
+export const gactOptions = attributes({
   times: [1, "TCA_GACT_TM", actionTimes],
   parms: [2, "TCA_GACT_PARMS", gactParms],
   probability: [3, "TCA_GACT_PROB", gactProbability],
 });
 
 /** The options of actions by TCA_ACT_KIND. */
-export const actionKinds = { gact: gactOptions, mirred: mirredOptions } as const;
+export const actionKinds = {
+  bpf: lazy(bpfAttributes),
+  gact: gactOptions,
+  mirred: mirredOptions,
+  pedit: lazy(peditAttributes),
+  police: lazy(policeAttributes),
+  skbedit: lazy(skbeditAttributes),
+  vlan: lazy(vlanAttributes),
+} as const;
 
 /** One action: enum TCA_ACT_*. */
 export const actionAttributes = attributes({
@@ -68,12 +70,14 @@ export const actionAttributes = attributes({
 });
 
 /** Up to 32 actions, carried out in order. */
-export const actionList = indexed(actionAttributes);
+export const actionList: Codec<Action[], readonly ActionInput[]> = indexed(
+  actionAttributes as Codec<Action, ActionInput>,
+);
 
 /** An action as the kernel reports it; the options of kinds that are not known here are bytes. */
-export type Action = AttributesOf<(typeof actionAttributes)["declarations"]>;
-/** An action to set; see {@link mirred} and {@link gact}. */
-export type ActionInput = AttributesInput<(typeof actionAttributes)["declarations"]>;
+export interface Action extends AttributesOf<(typeof actionAttributes)["declarations"]> {}
+/** An action to set; see {@link mirred}, {@link gact}, `police`, `skbedit`, `vlan`, `bpfAction` and `pedit`. */
+export interface ActionInput extends AttributesInput<(typeof actionAttributes)["declarations"]> {}
 
 /**
  * Sends packets, or copies of them, to another device.
@@ -101,6 +105,22 @@ export function mirred(options: {
 }
 
 /** Gives a verdict: "shot" drops the packet, "ok" lets it pass, "pipe" goes on to the next action. */
-export function gact(action: keyof (typeof verdict)["names"]): ActionInput {
-  return { kind: "gact", options: { parms: { action } } };
+export function gact(
+  action: Verdict,
+  options: {
+    /** Gives another verdict to some of the packets: at random, or to every packet of a number. */
+    readonly random?:
+      | { readonly type: "netrand" | "determ"; readonly every: number; readonly action: Verdict }
+      | undefined;
+    readonly index?: number | undefined;
+  } = {},
+): ActionInput {
+  const { random, index } = options;
+  return {
+    kind: "gact",
+    options: {
+      parms: { index, action },
+      probability: random && { type: random.type, value: random.every, action: random.action },
+    },
+  };
 }

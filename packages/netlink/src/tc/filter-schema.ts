@@ -1,43 +1,24 @@
 import { attributes } from "../schema/attributes.js";
-import { binary, mapped, s32, u8, u16, u16be, u32, u32be } from "../schema/codec.js";
+import { binary, lazy, s32, u8, u16, u16be, u32, u32be, u64 } from "../schema/codec.js";
 import { message } from "../schema/message-body.js";
-import { enumeration, flags } from "../schema/names.js";
+import { flags } from "../schema/names.js";
 import { padding, struct, structThenArray } from "../schema/struct.js";
 import { subMessage } from "../schema/sub-message.js";
 import { string } from "../schema/text.js";
 import { actionList } from "./action.js";
+import { policeAttributes } from "./actions/police.js";
+import { basicFilter } from "./classifiers/basic.js";
+import { flower } from "./classifiers/flower.js";
+import { fwFilter } from "./classifiers/fw.js";
 import { tcAttributesWith, tcmsg } from "./tc-schema.js";
+import { offloadFlags, programTag } from "./units.js";
 
-/** Which protocol a filter looks at: ETH_P_* of include/uapi/linux/if_ether.h. */
-export const etherProtocol = enumeration(u16be, {
-  all: 0x0003,
-  ip: 0x0800,
-  arp: 0x0806,
-  vlan: 0x8100,
-  ipv6: 0x86dd,
-  mpls: 0x8847,
-});
-
-/** Where a filter runs, TCA_CLS_FLAGS_*. */
-const offloadFlags = flags(u32, {
-  skipHardware: 1,
-  skipSoftware: 2,
-  inHardware: 4,
-  notInHardware: 8,
-  verbose: 16,
-});
-
-/** A program's tag, eight bytes in hexadecimal. */
-const tag = mapped(
-  binary,
-  (bytes) => Buffer.from(bytes).toString("hex"),
-  (text: string) => Uint8Array.from(Buffer.from(text, "hex")),
-);
+export { etherProtocol } from "./units.js";
 
 /** The bpf classifier: enum TCA_BPF_*. */
 export const bpfFilter = attributes({
   actions: [1, "TCA_BPF_ACT", actionList],
-  police: [2, "TCA_BPF_POLICE", binary],
+  police: [2, "TCA_BPF_POLICE", lazy(policeAttributes)],
   classid: [3, "TCA_BPF_CLASSID", u32],
   opcodeCount: [4, "TCA_BPF_OPS_LEN", u16],
   opcodes: [5, "TCA_BPF_OPS", binary],
@@ -45,7 +26,7 @@ export const bpfFilter = attributes({
   name: [7, "TCA_BPF_NAME", string],
   flags: [8, "TCA_BPF_FLAGS", flags(u32, { directAction: 1 })],
   offloadFlags: [9, "TCA_BPF_FLAGS_GEN", offloadFlags],
-  tag: [10, "TCA_BPF_TAG", tag],
+  tag: [10, "TCA_BPF_TAG", programTag],
   id: [11, "TCA_BPF_ID", u32],
 });
 
@@ -65,6 +46,11 @@ export const u32SelectorHeader = struct("tc_u32_sel", {
   hashMask: u32be,
 });
 
+/** How often a filter was asked, and how often it matched; how often each key did follows. */
+export const u32Counts = struct("tc_u32_pcnt", { asked: u64, hits: u64 });
+/** A comparison with the packet's mark, and how often it matched. */
+export const u32Mark = struct("tc_u32_mark", { value: u32, mask: u32, hits: u32 });
+
 /** The u32 classifier: enum TCA_U32_*. */
 export const u32Filter = attributes({
   classid: [1, "TCA_U32_CLASSID", u32],
@@ -72,24 +58,34 @@ export const u32Filter = attributes({
   link: [3, "TCA_U32_LINK", u32],
   divisor: [4, "TCA_U32_DIVISOR", u32],
   selector: [5, "TCA_U32_SEL", structThenArray(u32SelectorHeader, "keys", u32Key)],
-  police: [6, "TCA_U32_POLICE", binary],
+  police: [6, "TCA_U32_POLICE", lazy(policeAttributes)],
   actions: [7, "TCA_U32_ACT", actionList],
   inputDevice: [8, "TCA_U32_INDEV", string],
-  counts: [9, "TCA_U32_PCNT", binary],
-  mark: [10, "TCA_U32_MARK", binary],
+  counts: [9, "TCA_U32_PCNT", structThenArray(u32Counts, "keys", u64)],
+  mark: [10, "TCA_U32_MARK", u32Mark],
   flags: [11, "TCA_U32_FLAGS", offloadFlags],
 });
+
+/** How many packets a filter saw. */
+export const matchallCounts = struct("tc_matchall_pcnt", { hits: u64 });
 
 /** The matchall classifier: enum TCA_MATCHALL_*. */
 export const matchallFilter = attributes({
   classid: [1, "TCA_MATCHALL_CLASSID", u32],
   actions: [2, "TCA_MATCHALL_ACT", actionList],
   flags: [3, "TCA_MATCHALL_FLAGS", offloadFlags],
-  counts: [4, "TCA_MATCHALL_PCNT", binary],
+  counts: [4, "TCA_MATCHALL_PCNT", matchallCounts],
 });
 
 /** The options of filters by TCA_KIND. */
-export const filterKinds = { bpf: bpfFilter, matchall: matchallFilter, u32: u32Filter } as const;
+export const filterKinds = {
+  basic: lazy(basicFilter),
+  bpf: bpfFilter,
+  flower,
+  fw: lazy(fwFilter),
+  matchall: matchallFilter,
+  u32: u32Filter,
+} as const;
 
 /** A message about a filter. */
 export const filterMessage = message(tcmsg, tcAttributesWith(subMessage("kind", filterKinds)));

@@ -4,6 +4,8 @@ import type { Decoded, Encodable } from "../schema/codec.js";
 import { NetlinkEncodeError } from "../schema/errors.js";
 import { attributePayload } from "../schema/tlv.js";
 import type { Action, ActionInput } from "./action.js";
+import type { basicFilter } from "./classifiers/basic.js";
+import type { FlowerKeys, FlowerKeysInput } from "./classifiers/flower.js";
 import {
   etherProtocol,
   type etherProtocol as etherProtocolCodec,
@@ -78,15 +80,59 @@ export interface MatchallFilterInput {
   readonly actions?: readonly ActionInput[] | undefined;
 }
 
+/** What the fw classifier reports; the filter's handle is the mark that it looks for. */
+export interface FwFilterOptions {
+  readonly classid: number | undefined;
+  /** Which bits of the mark count; undefined: all. */
+  readonly mask: number | undefined;
+  /** The device that packets came from, by name. */
+  readonly inputDevice: string | undefined;
+  readonly actions: readonly Action[];
+}
+/** What the fw classifier takes; the filter's handle is the mark that it looks for. */
+export interface FwFilterInput {
+  readonly classid?: Handle | undefined;
+  readonly mask?: number | undefined;
+  readonly inputDevice?: string | undefined;
+  readonly actions?: readonly ActionInput[] | undefined;
+}
+
+/** What the basic classifier reports. */
+export interface BasicFilterOptions extends Omit<Decoded<ReturnType<typeof basicFilter>>, "actions"> {
+  readonly actions: readonly Action[];
+}
+/** What the basic classifier takes; without ematches it matches every packet. */
+export interface BasicFilterInput extends Omit<Encodable<ReturnType<typeof basicFilter>>, "classid"> {
+  readonly classid?: Handle | undefined;
+}
+
+/** What the flower classifier reports: keys, each followed by its mask. */
+export interface FlowerFilterOptions extends Omit<FlowerKeys, "actions"> {
+  readonly actions: readonly Action[];
+}
+/**
+ * What the flower classifier takes: keys and their masks; a key without a mask is compared whole. `ethType` is the
+ * filter's protocol unless given.
+ */
+export interface FlowerFilterInput extends Omit<FlowerKeysInput, "classid"> {
+  readonly classid?: Handle | undefined;
+}
+
 /** What each kind of filter reports. */
 export interface FilterOptionsByKind {
+  basic: BasicFilterOptions;
   bpf: BpfFilterOptions;
+  flower: FlowerFilterOptions;
+  fw: FwFilterOptions;
   matchall: MatchallFilterOptions;
   u32: U32FilterOptions;
 }
 /** What each kind of filter takes. */
 export interface FilterOptionsInputByKind {
+  basic: BasicFilterInput;
   bpf: BpfFilterInput;
+  flower: FlowerFilterInput;
+  fw: FwFilterInput;
   matchall: MatchallFilterInput;
   u32: U32FilterInput;
 }
@@ -157,6 +203,12 @@ function optionsFromWire(kind: string, options: WireOptions | undefined): Filter
     return { id, tag, name, classid, directAction: flags?.includes("directAction") ?? false, actions };
   }
   if (kind === "u32") return { ...(options as U32Wire), actions };
+  if (kind === "flower") return { ...(options as FlowerKeys), actions };
+  if (kind === "basic") return { ...(options as Decoded<ReturnType<typeof basicFilter>>), actions };
+  if (kind === "fw") {
+    const { mask, inputDevice } = options as { mask?: number; inputDevice?: string };
+    return { classid: options.classid, mask, inputDevice, actions };
+  }
   return { classid: options.classid, actions };
 }
 
@@ -164,6 +216,7 @@ function optionsFromWire(kind: string, options: WireOptions | undefined): Filter
 export function filterOptionsToWire(
   kind: string,
   options: unknown,
+  protocol: EtherProtocol = "all",
 ): Encodable<typeof filterMessage.attributes>["options"] {
   if (options === undefined) return undefined;
   if (kind === "bpf") {
@@ -189,6 +242,16 @@ export function filterOptionsToWire(
   if (kind === "matchall") {
     const { classid, actions } = options as MatchallFilterInput;
     return { classid: classOf(classid), actions };
+  }
+  if (kind === "flower") {
+    const { classid, ...keys } = options as FlowerFilterInput;
+    // The kernel needs it for all but the keys of Ethernet: net/sched/cls_flower.c, fl_set_key.
+    const ethType = keys.ethType ?? (protocol === "all" ? undefined : protocol);
+    return { ...keys, classid: classOf(classid), ethType };
+  }
+  if (kind === "fw" || kind === "basic") {
+    const { classid, ...rest } = options as FwFilterInput & BasicFilterInput;
+    return { ...rest, classid: classOf(classid) };
   }
   throw new NetlinkEncodeError(`options of ${kind} filters must be given as rawOptions`);
 }

@@ -165,7 +165,7 @@ function filterRequest(verb: string, flags: number, request: FilterRequest): Net
     filterMessage,
     {
       header: { index, parent, handle, info: filterInfo(priority, protocol) },
-      attributes: { kind, chain, options: rawOptions ?? filterOptionsToWire(kind, options) },
+      attributes: { kind, chain, options: rawOptions ?? filterOptionsToWire(kind, options, protocol) },
     },
     { flags },
   );

@@ -1,7 +1,7 @@
 import { attributes } from "../schema/attributes.js";
 import { binary, type Decoded, type Encodable, present, u32, u64 } from "../schema/codec.js";
 import { struct } from "../schema/struct.js";
-import { rate64, ratespec, transmitBytes, transmitTicks, wireRate } from "./rate.js";
+import { type LinkLayer, rate64, ratespec, transmitBytes, transmitTicks, wireRate } from "./rate.js";
 import { toBytesPerSecond } from "./units.js";
 
 /** A class's parameters; `buffer` and `cbuffer` are times in ticks. */
@@ -75,6 +75,12 @@ export interface HtbClassOptions {
   readonly priority: number;
   /** 0 for a class without children. */
   readonly level: number;
+  /** Bytes added to each packet. */
+  readonly overheadBytes: number;
+  /** The smallest size that a packet counts as, in bytes. */
+  readonly mpuBytes: number;
+  /** How sizes on the wire come about. */
+  readonly linkLayer: LinkLayer | "unaware" | number;
 }
 /** What to set on a class of htb. */
 export interface HtbClassOptionsInput {
@@ -88,6 +94,8 @@ export interface HtbClassOptionsInput {
   readonly mtuBytes?: number | undefined;
   readonly overheadBytes?: number | undefined;
   readonly mpuBytes?: number | undefined;
+  /** How sizes on the wire come about; default "ethernet". */
+  readonly linkLayer?: LinkLayer | undefined;
 }
 
 /** The qdisc's options as the kernel takes them. */
@@ -113,8 +121,8 @@ export function htbFromWire(wire: Decoded<typeof htbAttributes>): HtbOptions | u
 
 /** A class's options as the kernel takes them. */
 export function htbClassToWire(options: HtbClassOptionsInput): Encodable<typeof htbAttributes> {
-  const { mtuBytes = 1600, overheadBytes, mpuBytes } = options;
-  const sizes = { mtuBytes, overheadBytes, mpuBytes };
+  const { mtuBytes = 1600, overheadBytes, mpuBytes, linkLayer } = options;
+  const sizes = { mtuBytes, overheadBytes, mpuBytes, linkLayer };
   const rate = wireRate(toBytesPerSecond(options.rateBitsPerSecond), sizes);
   const ceil = wireRate(toBytesPerSecond(options.ceilBitsPerSecond ?? options.rateBitsPerSecond), sizes);
   // tc(8) divides by the timer's resolution, which is 10^9 a second wherever there are high-resolution timers.
@@ -150,5 +158,8 @@ export function htbClassFromWire(wire: Decoded<typeof htbAttributes>): HtbClassO
     quantumBytes: parms.quantum,
     priority: parms.priority,
     level: parms.level,
+    overheadBytes: parms.rate.overhead,
+    mpuBytes: parms.rate.mpu,
+    linkLayer: parms.rate.linkLayer,
   };
 }

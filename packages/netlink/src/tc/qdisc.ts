@@ -5,30 +5,55 @@ import { attributePayload } from "../schema/tlv.js";
 import type { FqOptions, FqOptionsInput, prioQopt } from "./fq.js";
 import { TcHandle } from "./handle.js";
 import { type HtbOptions, type HtbOptionsInput, htbFromWire, htbToWire } from "./htb.js";
+import type { CakeOptions, CakeOptionsInput } from "./kinds/cake.js";
+import type { CodelOptions, CodelOptionsInput, FqCodelOptions, FqCodelOptionsInput } from "./kinds/codel.js";
+import { type EtfOptions, type EtfOptionsInput, etfFromWire, etfToWire } from "./kinds/etf.js";
+import { type MqprioOptions, type MqprioOptionsInput, mqprioFromWire, mqprioToWire } from "./kinds/mqprio.js";
+import {
+  type NetemOptions,
+  type NetemOptionsInput,
+  netemFromWire,
+  netemToWire,
+} from "./kinds/netem-options.js";
+import { type SfqOptions, type SfqOptionsInput, sfqFromWire, sfqToWire } from "./kinds/sfq.js";
 import { statsOf, type TcStats, type XstatsOf } from "./stats.js";
 import { type TbfOptions, type TbfOptionsInput, tbfFromWire, tbfToWire } from "./tbf.js";
-import { type fifoQopt, type qdiscKinds, qdiscMessage, tcmsg } from "./tc-schema.js";
+import { type fifoQopt, qdiscMessage, tcmsg } from "./tc-schema.js";
 
 /** What each kind of qdisc reports. */
 export interface QdiscOptionsByKind {
   bfifo: Decoded<typeof fifoQopt>;
+  cake: CakeOptions;
+  codel: CodelOptions;
+  etf: EtfOptions;
   fq: FqOptions;
+  fq_codel: FqCodelOptions;
   htb: HtbOptions;
+  mqprio: MqprioOptions;
+  netem: NetemOptions;
   pfifo: Decoded<typeof fifoQopt>;
   pfifo_fast: Decoded<typeof prioQopt>;
   pfifo_head_drop: Decoded<typeof fifoQopt>;
   prio: Decoded<typeof prioQopt>;
+  sfq: SfqOptions;
   tbf: TbfOptions;
 }
 
 /** What each kind of qdisc takes. */
 export interface QdiscOptionsInputByKind {
   bfifo: Encodable<typeof fifoQopt>;
+  cake: CakeOptionsInput;
+  codel: CodelOptionsInput;
+  etf: EtfOptionsInput;
   fq: FqOptionsInput;
+  fq_codel: FqCodelOptionsInput;
   htb: HtbOptionsInput;
+  mqprio: MqprioOptionsInput;
+  netem: NetemOptionsInput;
   pfifo: Encodable<typeof fifoQopt>;
   pfifo_head_drop: Encodable<typeof fifoQopt>;
   prio: Encodable<typeof prioQopt>;
+  sfq: SfqOptionsInput;
   tbf: TbfOptionsInput;
 }
 
@@ -37,7 +62,10 @@ export type QdiscKind = keyof QdiscOptionsByKind;
 
 /** Counters particular to a kind. */
 export interface QdiscXstatsByKind {
+  cake: XstatsOf<"cake">;
+  codel: XstatsOf<"codel">;
   fq: XstatsOf<"fq">;
+  fq_codel: XstatsOf<"fq_codel">;
 }
 
 /** A qdisc, as the kernel describes it. */
@@ -61,7 +89,9 @@ export interface Qdisc<K extends string = string> {
   readonly stats: TcStats | undefined;
   /** Counters particular to the kind; bytes where the kind is not known here. */
   readonly xstats:
-    | (K extends keyof QdiscXstatsByKind ? QdiscXstatsByKind[K] : QdiscXstatsByKind["fq"] | Uint8Array)
+    | (K extends keyof QdiscXstatsByKind
+        ? QdiscXstatsByKind[K]
+        : QdiscXstatsByKind[keyof QdiscXstatsByKind] | Uint8Array)
     | undefined;
   /** How many queues or classes share the qdisc. */
   readonly references: number;
@@ -110,19 +140,33 @@ type WireOptions = NonNullable<Decoded<typeof qdiscMessage>["attributes"]["optio
 
 function optionsFromWire(kind: string, options: WireOptions | undefined): Qdisc["options"] {
   if (options === undefined || options instanceof Uint8Array) return options;
-  if (kind === "tbf") return tbfFromWire(options as Decoded<(typeof qdiscKinds)["tbf"]>);
-  if (kind === "htb") return htbFromWire(options as Decoded<(typeof qdiscKinds)["htb"]>);
-  return options as Qdisc["options"];
+  const convert = Object.hasOwn(conversions, kind)
+    ? conversions[kind as keyof typeof conversions]
+    : undefined;
+  return convert ? convert.from(options as never) : (options as Qdisc["options"]);
 }
+
+/** The kinds whose parameters are not written on the wire as the API has them. */
+const conversions = {
+  etf: { from: etfFromWire, to: etfToWire },
+  htb: { from: htbFromWire, to: htbToWire },
+  mqprio: { from: mqprioFromWire, to: mqprioToWire },
+  netem: { from: netemFromWire, to: netemToWire },
+  sfq: { from: sfqFromWire, to: sfqToWire },
+  tbf: { from: tbfFromWire, to: tbfToWire },
+} as const;
 
 /** A kind's parameters as the kernel takes them. */
 export function optionsToWire(
   kind: string,
   options: unknown,
 ): Encodable<typeof qdiscMessage.attributes>["options"] {
-  if (kind === "tbf" && options !== undefined) return tbfToWire(options as TbfOptionsInput);
   if (kind === "htb") return htbToWire((options ?? {}) as HtbOptionsInput);
-  return options as Uint8Array | undefined;
+  if (options === undefined) return undefined;
+  const convert = Object.hasOwn(conversions, kind)
+    ? conversions[kind as keyof typeof conversions]
+    : undefined;
+  return convert ? convert.to(options as never) : (options as Uint8Array);
 }
 
 /** The handle that a kind has where none is asked for. */

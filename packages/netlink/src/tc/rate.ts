@@ -6,6 +6,8 @@ import { MAX_U32 } from "./units.js";
 
 /** How sizes on the wire come about: TC_LINKLAYER_*. Unaware kernels look them up in a rate table. */
 export const linkLayer = enumeration(u8, { unaware: 0, ethernet: 1, atm: 2 });
+/** How sizes on the wire come about; "atm" counts whole cells of 53 bytes that carry 48 (tc's "adsl" too). */
+export type LinkLayer = "ethernet" | "atm";
 
 /** A rate and how packet sizes are reckoned: include/uapi/linux/pkt_sched.h. The rate is in bytes per second. */
 export const ratespec = struct("tc_ratespec", {
@@ -54,6 +56,8 @@ export interface SizeOptions {
   readonly overheadBytes?: number | undefined;
   /** The smallest size that a packet counts as, in bytes. */
   readonly mpuBytes?: number | undefined;
+  /** Default "ethernet". */
+  readonly linkLayer?: LinkLayer | undefined;
 }
 
 /** A rate as the kernel wants it: the struct, and the table for kernels that know no link layers. */
@@ -67,7 +71,7 @@ export interface WireRate {
 
 /** Puts a rate together (tc_calc_rtable of iproute2). */
 export function wireRate(bytesPerSecond: bigint, options: SizeOptions): WireRate {
-  const { mtuBytes, overheadBytes = 0, mpuBytes = 0 } = options;
+  const { mtuBytes, overheadBytes = 0, mpuBytes = 0, linkLayer = "ethernet" } = options;
   let cellLog = 0;
   while (mtuBytes >> cellLog > 255) cellLog++;
   const table = new Uint32Array(256);
@@ -75,12 +79,12 @@ export function wireRate(bytesPerSecond: bigint, options: SizeOptions): WireRate
     // A low rate saturates its cells: no packet that large would ever leave in time.
     table[cell] = Math.min(
       MAX_U32,
-      truncatedTicks(bytesPerSecond, Math.max((cell + 1) << cellLog, mpuBytes)),
+      truncatedTicks(bytesPerSecond, wireSize(Math.max((cell + 1) << cellLog, mpuBytes), linkLayer)),
     );
   return {
     spec: {
       cellLog,
-      linkLayer: "ethernet",
+      linkLayer,
       overhead: overheadBytes,
       cellAlign: -1,
       mpu: mpuBytes,
@@ -94,6 +98,11 @@ export function wireRate(bytesPerSecond: bigint, options: SizeOptions): WireRate
 /** The 64-bit rate for its attribute, where the struct's 32 bits do not hold it. */
 export function rate64(bytesPerSecond: bigint): bigint | undefined {
   return bytesPerSecond >= 1n << 32n ? bytesPerSecond : undefined;
+}
+
+/** The bytes that a packet of a size takes on the wire: tc_align_to_atm of iproute2. */
+function wireSize(bytes: number, linkLayer: LinkLayer): number {
+  return linkLayer === "atm" ? Math.ceil(bytes / 48) * 53 : bytes;
 }
 
 function truncatedTicks(bytesPerSecond: bigint, bytes: number): number {

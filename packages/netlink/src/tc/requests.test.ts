@@ -132,12 +132,12 @@ test("a handle, a rate or an option that cannot be is refused before anything is
     /could not set the fq qdisc .*maxRateBitsPerSecond: 40000000000 bit\/s is more/,
   );
   assert.throws(
-    () => replaceQdisc({ index, kind: "cake", options: { bandwidth: 1 } } as never),
-    /payload for kind "cake" must be given as bytes/,
+    () => replaceQdisc({ index, kind: "hfsc", options: { bandwidth: 1 } } as never),
+    /payload for kind "hfsc" must be given as bytes/,
   );
   assert.throws(
-    () => addFilter({ index, parent: "egress", kind: "flower", options: {} } as never),
-    /flower filters must be given as rawOptions/,
+    () => addFilter({ index, parent: "egress", kind: "cgroup", options: {} } as never),
+    /cgroup filters must be given as rawOptions/,
   );
 });
 

@@ -1,9 +1,12 @@
 import { type AttributesOf, attributes } from "../schema/attributes.js";
-import { binary, type Decoded, u32, u64 } from "../schema/codec.js";
+import { binary, type Decoded, lazy, u32, u64 } from "../schema/codec.js";
 import { struct } from "../schema/struct.js";
 import { subMessage } from "../schema/sub-message.js";
 import { fqStats } from "./fq.js";
 import { htbXstats } from "./htb.js";
+import { cakeXstats } from "./kinds/cake.js";
+import { codelXstats, fqCodelXstats } from "./kinds/codel.js";
+import { sfqXstats } from "./kinds/sfq.js";
 
 /** What went through: include/uapi/linux/gen_stats.h. */
 export const basicStats = struct("gnet_stats_basic", { bytes: u64, packets: u32 });
@@ -33,7 +36,14 @@ export const tcStats = struct("tc_stats", {
 });
 
 /** Counters particular to a kind, by TCA_KIND. */
-export const xstatsKinds = { fq: fqStats, htb: htbXstats } as const;
+export const xstatsKinds = {
+  cake: lazy(cakeXstats),
+  codel: codelXstats,
+  fq: fqStats,
+  fq_codel: fqCodelXstats,
+  htb: htbXstats,
+  sfq: sfqXstats,
+} as const;
 
 /** Counters of qdiscs, classes and actions: enum TCA_STATS_*. */
 export const stats2 = attributes({
@@ -58,6 +68,10 @@ export interface TcStats {
   readonly queueLength: number;
   /** Bytes that wait now. */
   readonly backlogBytes: number;
+  /** What an estimator found, where there is one. */
+  readonly estimate?: { readonly bitsPerSecond: bigint; readonly packetsPerSecond: bigint } | undefined;
+  /** What of it the device's own hardware sent. */
+  readonly hardware?: { readonly bytes: bigint; readonly packets: bigint } | undefined;
 }
 
 /** The counters in one piece. */
@@ -65,7 +79,8 @@ export function statsOf(
   wire: AttributesOf<(typeof stats2)["declarations"]> | undefined,
 ): TcStats | undefined {
   if (!wire) return undefined;
-  const { basic, queue, packets64 } = wire;
+  const { basic, queue, packets64, rate, rate64, hardware } = wire;
+  const estimate = rate64 ?? rate;
   return {
     bytes: basic?.bytes ?? 0n,
     packets: packets64 ?? BigInt(basic?.packets ?? 0),
@@ -74,6 +89,15 @@ export function statsOf(
     requeues: queue?.requeues ?? 0,
     queueLength: queue?.queueLength ?? 0,
     backlogBytes: queue?.backlogBytes ?? 0,
+    ...(estimate
+      ? {
+          estimate: {
+            bitsPerSecond: BigInt(estimate.bytesPerSecond) * 8n,
+            packetsPerSecond: BigInt(estimate.packetsPerSecond),
+          },
+        }
+      : {}),
+    ...(hardware ? { hardware: { bytes: hardware.bytes, packets: BigInt(hardware.packets) } } : {}),
   };
 }
 

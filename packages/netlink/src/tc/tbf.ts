@@ -2,7 +2,7 @@ import { attributes } from "../schema/attributes.js";
 import { binary, type Decoded, type Encodable, u32, u64 } from "../schema/codec.js";
 import { NetlinkEncodeError } from "../schema/errors.js";
 import { struct } from "../schema/struct.js";
-import { rate64, ratespec, transmitBytes, transmitTicks, wireRate } from "./rate.js";
+import { type LinkLayer, rate64, ratespec, transmitBytes, transmitTicks, wireRate } from "./rate.js";
 import { toBytesPerSecond } from "./units.js";
 
 /** The token bucket's parameters; `buffer` and `mtu` are times in ticks. */
@@ -41,11 +41,15 @@ export interface TbfOptions {
   readonly overheadBytes?: number | undefined;
   /** The smallest size that a packet counts as, in bytes. */
   readonly mpuBytes?: number | undefined;
+  /** How sizes on the wire come about; default "ethernet". */
+  readonly linkLayer?: LinkLayer | "unaware" | number | undefined;
 }
 
 /** What to set on a tbf qdisc: the limit in bytes, or as the longest time that a packet may wait. */
 export interface TbfOptionsInput
-  extends Omit<TbfOptions, "limitBytes" | "rateBitsPerSecond" | "peakRateBitsPerSecond"> {
+  extends Omit<TbfOptions, "limitBytes" | "rateBitsPerSecond" | "peakRateBitsPerSecond" | "linkLayer"> {
+  /** Default "ethernet". */
+  readonly linkLayer?: LinkLayer | undefined;
   readonly rateBitsPerSecond: bigint | number;
   readonly peakRateBitsPerSecond?: bigint | number | undefined;
   /** Bytes that may wait. */
@@ -59,8 +63,8 @@ const DEFAULT_MTU = 2047;
 
 /** The options as the kernel takes them. */
 export function tbfToWire(options: TbfOptionsInput): Encodable<typeof tbfAttributes> {
-  const { burstBytes, peakBurstBytes = 0, overheadBytes, mpuBytes, latencyUs } = options;
-  const sizes = { mtuBytes: peakBurstBytes || DEFAULT_MTU, overheadBytes, mpuBytes };
+  const { burstBytes, peakBurstBytes = 0, overheadBytes, mpuBytes, linkLayer, latencyUs } = options;
+  const sizes = { mtuBytes: peakBurstBytes || DEFAULT_MTU, overheadBytes, mpuBytes, linkLayer };
   const rate = wireRate(toBytesPerSecond(options.rateBitsPerSecond), sizes);
   const peak =
     options.peakRateBitsPerSecond === undefined
@@ -100,6 +104,7 @@ export function tbfFromWire(wire: Decoded<typeof tbfAttributes>): TbfOptions | u
     peakBurstBytes: peak === 0n ? undefined : (wire.peakBurst ?? transmitBytes(peak, parms.mtu)),
     overheadBytes: parms.rate.overhead,
     mpuBytes: parms.rate.mpu,
+    linkLayer: parms.rate.linkLayer,
   };
 }
 

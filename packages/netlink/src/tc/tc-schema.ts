@@ -1,11 +1,18 @@
 import { attributes } from "../schema/attributes.js";
-import { binary, bool8, type Codec, s32, u8, u32 } from "../schema/codec.js";
+import { binary, bool8, type Codec, lazy, s8, s16, s32, u8, u16, u32 } from "../schema/codec.js";
 import { message } from "../schema/message-body.js";
-import { padding, struct } from "../schema/struct.js";
+import { enumeration } from "../schema/names.js";
+import { elements, padding, struct } from "../schema/struct.js";
 import { subMessage } from "../schema/sub-message.js";
 import { string, stringUpTo } from "../schema/text.js";
 import { fqAttributes, prioQopt } from "./fq.js";
 import { htbAttributes } from "./htb.js";
+import { cakeAttributes } from "./kinds/cake.js";
+import { codelAttributes, fqCodelAttributes } from "./kinds/codel.js";
+import { etfAttributes } from "./kinds/etf.js";
+import { mqprioBody } from "./kinds/mqprio.js";
+import { netemBody } from "./kinds/netem.js";
+import { sfqOptions } from "./kinds/sfq.js";
 import { stats2, tcStats, xstatsKinds } from "./stats.js";
 import { tbfAttributes } from "./tbf.js";
 
@@ -23,15 +30,46 @@ export const tcmsg = struct("tcmsg", {
 /** pfifo and bfifo: packets or bytes. */
 export const fifoQopt = struct("tc_fifo_qopt", { limit: u32 });
 
+/** The ingress and clsact qdiscs have no options, and say so with an empty nest. */
+const noOptions = attributes({});
+
+/** How packets' sizes are reckoned before a qdisc sees them. */
+export const sizeSpec = struct("tc_sizespec", {
+  cellLog: u8,
+  sizeLog: u8,
+  cellAlign: s16,
+  overheadBytes: s32,
+  linkLayer: enumeration(u32, { unaware: 0, ethernet: 1, atm: 2 }),
+  mpuBytes: u32,
+  mtuBytes: u32,
+  tableSize: u32,
+});
+/** A table of sizes: enum TCA_STAB_*. */
+export const sizeTable = attributes({
+  base: [1, "TCA_STAB_BASE", sizeSpec],
+  data: [2, "TCA_STAB_DATA", elements(u16)],
+});
+/** How often rates are estimated: every 2^interval quarters of a second, averaged over 2^ewmaLog of them. */
+export const estimator = struct("tc_estimator", { interval: s8, ewmaLog: u8 });
+
 /** The options of qdiscs and classes by TCA_KIND. */
 export const qdiscKinds = {
   bfifo: fifoQopt,
+  cake: lazy(cakeAttributes),
+  clsact: noOptions,
+  codel: lazy(codelAttributes),
+  etf: lazy(etfAttributes),
   fq: fqAttributes,
+  fq_codel: lazy(fqCodelAttributes),
   htb: htbAttributes,
+  ingress: noOptions,
+  mqprio: lazy(mqprioBody),
+  netem: lazy(netemBody),
   pfifo: fifoQopt,
   pfifo_fast: prioQopt,
   pfifo_head_drop: fifoQopt,
   prio: prioQopt,
+  sfq: sfqOptions,
   tbf: tbfAttributes,
 } as const;
 
@@ -43,9 +81,9 @@ export function tcAttributesWith<Out, In>(options: Codec<Out, In>) {
     options: [2, "TCA_OPTIONS", options],
     stats: [3, "TCA_STATS", tcStats],
     xstats: [4, "TCA_XSTATS", subMessage("kind", xstatsKinds)],
-    rate: [5, "TCA_RATE", binary],
+    rate: [5, "TCA_RATE", estimator],
     stats2: [7, "TCA_STATS2", stats2],
-    sizeTable: [8, "TCA_STAB", binary],
+    sizeTable: [8, "TCA_STAB", sizeTable],
     dumpInvisible: [10, "TCA_DUMP_INVISIBLE", binary],
     chain: [11, "TCA_CHAIN", u32],
     hardwareOffload: [12, "TCA_HW_OFFLOAD", bool8],
