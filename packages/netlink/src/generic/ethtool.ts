@@ -118,7 +118,10 @@ export const ethtoolLinkState = attributes({
   downCount: [7, "ETHTOOL_A_LINKSTATE_EXT_DOWN_CNT", u32],
 });
 
-/** ethtool: include/uapi/linux/ethtool_netlink.h, which numbers requests and answers apart. Linux 5.6 or later. */
+/**
+ * ethtool: include/uapi/linux/ethtool_netlink.h, which numbers requests and answers apart. Linux 5.6 or later. Older
+ * kernels want an empty `header` for dumps too.
+ */
 export const ethtool = genericFamily({
   name: "ethtool",
   version: 1,
