@@ -14,6 +14,7 @@ await main(async () => {
     ["packages/bpf-loader/fixtures/build.sh", ["--check"]],
     ["test/bench/fixtures/build.sh", ["--check"]],
   ];
+  checks.push([process.execPath, ["scripts/api.mjs", "--check"]]);
   // TypeDoc reads packages with a compiler of its own, which it knows better than the one that builds them.
   for (const name of ["elf", "syscall", "bpf-loader", "shaper"]) {
     const source = [
