@@ -1,8 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { decode, encode } from "../schema/index.js";
 import { type Feature, inNamespace, needs } from "../testing/needs.js";
-import type { LinkRequest } from "./link.js";
+import { isLinkKind, isPortKind, type LinkRequest } from "./link.js";
 import { type LinkKind, linkMessage } from "./link-schema.js";
 import type { Rtnetlink } from "./rtnetlink.js";
 
@@ -256,6 +257,64 @@ function comparable(value: unknown, wanted: unknown = value): unknown {
     return value;
   return value.filter((one) => (wanted as unknown[]).includes(one)).sort();
 }
+
+needs("bond", "dummy")("a bond's port tells of its state, and takes a queue", () => {
+  inNamespace((rt) => {
+    rt.links.add({
+      name: "bond0",
+      kind: "bond",
+      up: true,
+      data: { mode: "active-backup", miiMonitorMs: 100 },
+    });
+    const bond = rt.links.get("bond0").index;
+    rt.links.add({ name: "d0", kind: "dummy" });
+    rt.links.set("d0", { master: bond });
+    rt.links.set("d0", { portKind: "bond", portData: { queueId: 1 } });
+    const port = rt.links.get("d0");
+    assert.ok(isPortKind(port, "bond"));
+    if (isPortKind(port, "bond")) {
+      assert.is(port.portData?.queueId, 1);
+      assert.type(port.portData?.state, "string");
+      assert.type(port.portData?.miiStatus, "string");
+    }
+    assert.equal(
+      [...rt.links.dump({ master: bond })].map(({ name }) => name),
+      ["d0"],
+    );
+  });
+});
+
+needs("vrf")("a VRF's port has the table of its master", () => {
+  inNamespace((rt) => {
+    rt.links.add({ name: "vrf0", kind: "vrf", up: true, data: { table: 77 } });
+    rt.links.add({
+      name: "p0",
+      kind: "veth",
+      master: rt.links.get("vrf0").index,
+      data: { peer: { name: "p1" } },
+    });
+    const port = rt.links.get("p0");
+    assert.ok(isPortKind(port, "vrf"));
+    if (isPortKind(port, "vrf")) assert.is(port.portData?.table, 77);
+  });
+});
+
+needs("root", "veth")("a tap device that another program made is read", () => {
+  inNamespace((rt, namespace) => {
+    const command = ["--net=/proc/self/fd/3", "ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue"];
+    const made = spawnSync("nsenter", command, { stdio: ["ignore", "pipe", "pipe", namespace.fd.number] });
+    // Without /dev/net/tun there is no such device.
+    if (made.status !== 0) return;
+    const link = rt.links.get("tap0");
+    assert.ok(isLinkKind(link, "tun"));
+    if (!isLinkKind(link, "tun")) return;
+    const { type, persist, multiQueue, packetInformation } = link.data ?? {};
+    assert.equal(
+      { type, persist, multiQueue, packetInformation },
+      { type: "tap", persist: true, multiQueue: true, packetInformation: false },
+    );
+  });
+});
 
 function rawRequest(index: number) {
   const body = encode(linkMessage, { header: { index } });

@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { kernelVersion } from "@weir/syscall";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { NetlinkError } from "../netlink-error.js";
 import { decode, encode } from "../schema/index.js";
 import { inNamespace, needs } from "../testing/needs.js";
+import type { MplsLabel } from "./encap.js";
 import { isLinkKind, isPortKind } from "./link.js";
 import { rtnetlinkMessages } from "./message-types.js";
 import { RtmType } from "./messages.js";
+import { mplsRouteMessage } from "./mpls-route.js";
 import { Rtnetlink } from "./rtnetlink.js";
 
 const root = needs("root", "veth");
@@ -338,6 +341,41 @@ root("a route wraps its packets for a tunnel", () => {
     const { id, destination, ttl } = (route?.encap ?? {}) as Record<string, unknown>;
     assert.equal([id, destination, ttl], [42n, "192.0.2.7", 9]);
     assert.ok(dumpsSurviveARoundTrip(rt, RtmType.RTM_GETROUTE, 2) > 2);
+  });
+});
+
+needs("mpls")("labels are pushed by a route, and routes of labels are read and encode to their bytes", () => {
+  inNamespace((rt, namespace) => {
+    const index = network(rt);
+    rt.routes.add({
+      destination: "10.7.0.0/16",
+      gateway: "192.0.2.2",
+      encapType: "mpls",
+      encap: { labels: [100, 200], ttl: 9 },
+    });
+    const route = [...rt.routes.dump({ family: "ipv4" })].find(({ encapType }) => encapType === "mpls");
+    const { labels, ttl } = (route?.encap ?? {}) as { labels?: MplsLabel[]; ttl?: number };
+    assert.equal(
+      labels?.map(({ label, bottomOfStack }) => [label, bottomOfStack]),
+      [
+        [100, false],
+        [200, true],
+      ],
+    );
+    assert.is(ttl, 9);
+    namespace.run(() => writeFileSync("/proc/sys/net/mpls/platform_labels", "1000"));
+    rt.socket.acknowledge({
+      operation: "RTM_NEWROUTE",
+      action: "make a route of a label",
+      type: RtmType.RTM_NEWROUTE,
+      flags: 0x400,
+      schema: mplsRouteMessage(),
+      body: encode(mplsRouteMessage(), {
+        header: { family: 28, destinationLength: 20, table: 254, protocol: "static", type: "unicast" },
+        attributes: { destination: [300], newDestination: [400], via: "192.0.2.2", index },
+      }),
+    });
+    assert.is(dumpsSurviveARoundTrip(rt, RtmType.RTM_GETROUTE, 28), 1);
   });
 });
 

@@ -23,6 +23,10 @@ const probes = {
     rt.links.add({ name: "probe", kind: "ip6gretap", data: { remote: "2001:db8::1" } }),
   ip6tnl: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ip6tnl", data: { remote: "2001:db8::1" } }),
   ipip: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "ipip", data: { remote: "192.0.2.1" } }),
+  mpls: (rt: Rtnetlink) => {
+    rt.links.set("lo", { up: true });
+    rt.routes.add({ destination: "10.0.0.0/8", index: 1, encapType: "mpls", encap: { labels: [100] } });
+  },
   netkit: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "netkit" }),
   sit: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "sit", data: { remote: "192.0.2.1" } }),
   vlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "vlan", link: veth(rt), data: { id: 7 } }),
