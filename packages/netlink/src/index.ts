@@ -123,6 +123,7 @@ export { type PeditKey, pedit } from "./tc/actions/pedit.js";
 export { type PoliceOptions, police } from "./tc/actions/police.js";
 export { type SkbeditOptions, skbedit } from "./tc/actions/skbedit.js";
 export { type VlanActionOptions, vlan } from "./tc/actions/vlan.js";
+export { type Chain, type ChainReference, type ChainRequest, Chains } from "./tc/chains.js";
 export { Classes, type ClassRequest, type TrafficClass } from "./tc/classes.js";
 export type { FlowerKeys, FlowerKeysInput } from "./tc/classifiers/flower.js";
 export {

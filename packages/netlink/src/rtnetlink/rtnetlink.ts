@@ -2,6 +2,7 @@ import { Monitor } from "../monitor.js";
 import type { NetlinkError } from "../netlink-error.js";
 import type { NetlinkRequest } from "../request.js";
 import { NetlinkProtocol, NetlinkSocket, type NetlinkSocketOptions } from "../socket.js";
+import { Chains } from "../tc/chains.js";
 import { Classes } from "../tc/classes.js";
 import { Filters } from "../tc/filters.js";
 import { Qdiscs } from "../tc/qdiscs.js";
@@ -44,6 +45,7 @@ export class Rtnetlink implements Disposable {
   readonly filters: Filters;
   #addresses: Addresses | undefined;
   #routes: Routes | undefined;
+  #chains: Chains | undefined;
   #classes: Classes | undefined;
   #namespaceIds: NamespaceIds | undefined;
   #rules: Rules | undefined;
@@ -75,6 +77,11 @@ export class Rtnetlink implements Disposable {
   get classes(): Classes {
     this.#classes ??= new Classes(this.socket);
     return this.#classes;
+  }
+
+  get chains(): Chains {
+    this.#chains ??= new Chains(this.socket);
+    return this.#chains;
   }
 
   get namespaceIds(): NamespaceIds {

@@ -1,4 +1,5 @@
 import { Fd } from "@weir/syscall";
+import { formatIpv4, formatIpv6, parsePrefix } from "../schema/address.js";
 import type { Input } from "../schema/bytes.js";
 import type { Decoded, Encodable } from "../schema/codec.js";
 import { NetlinkEncodeError } from "../schema/errors.js";
@@ -47,14 +48,30 @@ export interface BpfFilterInput {
 
 type U32Wire = Decoded<typeof u32Filter>;
 
+/** Where a filter runs. */
+export interface OffloadInput {
+  /** "skipHardware" keeps it out of the device, "skipSoftware" makes the device take it or fail. */
+  readonly flags?: readonly ("skipHardware" | "skipSoftware" | "verbose")[] | undefined;
+}
+
 /** What the u32 classifier reports. */
 export interface U32FilterOptions extends Omit<U32Wire, "actions"> {
   readonly actions: readonly Action[];
 }
 
 /** What the u32 classifier takes. */
-export interface U32FilterInput {
+export interface U32FilterInput extends OffloadInput {
   readonly classid?: Handle | undefined;
+  /** Makes a hash table of so many buckets in place of a filter; the filter's handle names it. */
+  readonly divisor?: number | undefined;
+  /** The handle of the hash table that the filter is to be in. */
+  readonly hash?: number | undefined;
+  /** The handle of the hash table whose filters are tried next. */
+  readonly link?: number | undefined;
+  /** Which bits of the packet's mark to compare. */
+  readonly mark?: { readonly value: number; readonly mask: number } | undefined;
+  /** The device that packets came from, by name. */
+  readonly inputDevice?: string | undefined;
   /** All of the keys must match; none at all matches every packet. */
   readonly keys?:
     | readonly {
@@ -75,7 +92,7 @@ export interface MatchallFilterOptions {
   readonly actions: readonly Action[];
 }
 /** What the matchall classifier takes. */
-export interface MatchallFilterInput {
+export interface MatchallFilterInput extends OffloadInput {
   readonly classid?: Handle | undefined;
   readonly actions?: readonly ActionInput[] | undefined;
 }
@@ -111,8 +128,8 @@ export interface FlowerFilterOptions extends Omit<FlowerKeys, "actions"> {
   readonly actions: readonly Action[];
 }
 /**
- * What the flower classifier takes: keys and their masks; a key without a mask is compared whole. `ethType` is the
- * filter's protocol unless given.
+ * What the flower classifier takes: keys and their masks; a key without a mask is compared whole. An IP address may be a
+ * prefix such as "10.0.0.0/8" in place of its mask. `ethType` is the filter's protocol unless given.
  */
 export interface FlowerFilterInput extends Omit<FlowerKeysInput, "classid"> {
   readonly classid?: Handle | undefined;
@@ -230,30 +247,51 @@ export function filterOptionsToWire(
     };
   }
   if (kind === "u32") {
-    const { classid, keys, actions } = options as U32FilterInput;
+    const { classid, keys, actions, divisor, hash, link, mark, inputDevice, flags } =
+      options as U32FilterInput;
+    if (divisor !== undefined) return { divisor, flags };
     // A selector needs a key: one with an empty mask matches everything ("match u32 0 0").
     const some = keys?.length ? keys : [{ mask: 0, value: 0, offset: 0 }];
     return {
       classid: classOf(classid),
-      selector: { flags: ["terminal"], keyCount: some.length, keys: some },
+      hash,
+      link,
+      mark,
+      inputDevice,
+      // A filter that leads on to a table ends nothing by itself.
+      selector: { flags: link === undefined ? ["terminal"] : [], keyCount: some.length, keys: some },
       actions,
+      flags,
     };
   }
   if (kind === "matchall") {
-    const { classid, actions } = options as MatchallFilterInput;
-    return { classid: classOf(classid), actions };
+    const { classid, actions, flags } = options as MatchallFilterInput;
+    return { classid: classOf(classid), actions, flags };
   }
   if (kind === "flower") {
     const { classid, ...keys } = options as FlowerFilterInput;
     // The kernel needs it for all but the keys of Ethernet: net/sched/cls_flower.c, fl_set_key.
     const ethType = keys.ethType ?? (protocol === "all" ? undefined : protocol);
-    return { ...keys, classid: classOf(classid), ethType };
+    return { ...prefixes(keys), classid: classOf(classid), ethType };
   }
   if (kind === "fw" || kind === "basic") {
     const { classid, ...rest } = options as FwFilterInput & BasicFilterInput;
     return { ...rest, classid: classOf(classid) };
   }
   throw new NetlinkEncodeError(`options of ${kind} filters must be given as rawOptions`);
+}
+
+/** A prefix such as "10.0.0.0/8" as an address and a mask. */
+function prefixes(keys: Omit<FlowerFilterInput, "classid">): FlowerKeysInput {
+  const whole: Record<string, unknown> = { ...keys };
+  for (const [name, value] of Object.entries(keys)) {
+    if (typeof value !== "string" || !value.includes("/")) continue;
+    const { family, bytes, prefixLength } = parsePrefix(value);
+    const mask = bytes.map((_, at) => 0xff & ~(0xff >> Math.min(8, Math.max(0, prefixLength - at * 8))));
+    whole[name] = value.split("/")[0];
+    whole[`${name}Mask`] = family === "ipv4" ? formatIpv4(mask) : formatIpv6(mask);
+  }
+  return whole;
 }
 
 /** The upper and lower half of tcm_info: priority, and protocol in network byte order. */

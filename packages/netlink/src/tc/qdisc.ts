@@ -140,32 +140,44 @@ type WireOptions = NonNullable<Decoded<typeof qdiscMessage>["attributes"]["optio
 
 function optionsFromWire(kind: string, options: WireOptions | undefined): Qdisc["options"] {
   if (options === undefined || options instanceof Uint8Array) return options;
-  const convert = Object.hasOwn(conversions, kind)
-    ? conversions[kind as keyof typeof conversions]
-    : undefined;
+  const convert = conversionOf(kind);
   return convert ? convert.from(options as never) : (options as Qdisc["options"]);
 }
 
-/** The kinds whose parameters are not written on the wire as the API has them. */
+type PrioOptions = Decoded<typeof prioQopt>;
+
+/** Where tc(8) puts the 16 priorities: interactive traffic first, bulk last. */
+const PRIOMAP = [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+
+function prioToWire({ bands = 3, priomap = PRIOMAP }: Encodable<typeof prioQopt>) {
+  return { bands, priomap };
+}
+
+/**
+ * The kinds whose parameters are not written on the wire as the API has them. The kernel refuses to make some kinds
+ * without parameters: these have a default.
+ */
 const conversions = {
   etf: { from: etfFromWire, to: etfToWire },
-  htb: { from: htbFromWire, to: htbToWire },
+  htb: { from: htbFromWire, to: htbToWire, default: () => htbToWire({}) },
   mqprio: { from: mqprioFromWire, to: mqprioToWire },
-  netem: { from: netemFromWire, to: netemToWire },
+  netem: { from: netemFromWire, to: netemToWire, default: () => netemToWire({}) },
+  prio: { from: (wire: PrioOptions) => wire, to: prioToWire, default: () => prioToWire({}) },
   sfq: { from: sfqFromWire, to: sfqToWire },
   tbf: { from: tbfFromWire, to: tbfToWire },
 } as const;
+
+function conversionOf(kind: string) {
+  return Object.hasOwn(conversions, kind) ? conversions[kind as keyof typeof conversions] : undefined;
+}
 
 /** A kind's parameters as the kernel takes them. */
 export function optionsToWire(
   kind: string,
   options: unknown,
 ): Encodable<typeof qdiscMessage.attributes>["options"] {
-  if (kind === "htb") return htbToWire((options ?? {}) as HtbOptionsInput);
-  if (options === undefined) return undefined;
-  const convert = Object.hasOwn(conversions, kind)
-    ? conversions[kind as keyof typeof conversions]
-    : undefined;
+  const convert = conversionOf(kind);
+  if (options === undefined) return convert && "default" in convert ? convert.default() : undefined;
   return convert ? convert.to(options as never) : (options as Uint8Array);
 }
 

@@ -37,6 +37,10 @@ export interface QdiscRequest<K extends string = string> {
     | undefined;
   /** In place of options: the parameters' bytes, for kinds that are not known here. */
   readonly rawOptions?: Uint8Array | undefined;
+  /** For clsact and ingress: a block of filters, by its number, which devices share on ingress. */
+  readonly ingressBlock?: number | undefined;
+  /** For clsact: the block of filters on egress. */
+  readonly egressBlock?: number | undefined;
 }
 
 /** Names a qdisc by its place, and where given by its handle or kind too. */
@@ -142,7 +146,7 @@ export function removeQdisc(reference: QdiscReference): NetlinkRequest {
 }
 
 function qdiscRequest(verb: string, flags: number, request: QdiscRequest): NetlinkRequest {
-  const { index, kind, options, rawOptions } = request;
+  const { index, kind, options, rawOptions, ingressBlock, egressBlock } = request;
   const hook = kind === "clsact" || kind === "ingress";
   const parent =
     request.parent === undefined && hook ? TcHandle.CLSACT : qdiscParent(request.parent ?? "root");
@@ -153,7 +157,7 @@ function qdiscRequest(verb: string, flags: number, request: QdiscRequest): Netli
     qdiscMessage,
     {
       header: { index, parent, handle },
-      attributes: { kind, options: rawOptions ?? optionsToWire(kind, options) },
+      attributes: { kind, options: rawOptions ?? optionsToWire(kind, options), ingressBlock, egressBlock },
     },
     { flags, hint: (errno) => qdiscHint(kind, errno) },
   );

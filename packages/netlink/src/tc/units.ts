@@ -53,7 +53,10 @@ export const probability32: Fixed<number> = {
 
 function toProbability(value: number): number {
   if (!(value >= 0 && value <= 1)) throw new NetlinkEncodeError(`${value} is not a probability from 0 to 1`);
-  return Math.round(value * MAX_U32);
+  // A half goes to the even neighbour, as with rint(3).
+  const scaled = value * MAX_U32;
+  const below = Math.floor(scaled);
+  return scaled - below === 0.5 ? below + (below % 2) : Math.round(scaled);
 }
 
 /** Which protocol a filter looks at: ETH_P_* of include/uapi/linux/if_ether.h. */
