@@ -124,7 +124,13 @@ export { type PoliceOptions, police } from "./tc/actions/police.js";
 export { type SkbeditOptions, skbedit } from "./tc/actions/skbedit.js";
 export { type VlanActionOptions, vlan } from "./tc/actions/vlan.js";
 export { type Chain, type ChainReference, type ChainRequest, Chains } from "./tc/chains.js";
-export { Classes, type ClassRequest, type TrafficClass } from "./tc/classes.js";
+export {
+  Classes,
+  type ClassRequest,
+  type ClassXstatsByKind,
+  isClassKind,
+  type TrafficClass,
+} from "./tc/classes.js";
 export type { FlowerKeys, FlowerKeysInput } from "./tc/classifiers/flower.js";
 export {
   type BasicFilterInput,

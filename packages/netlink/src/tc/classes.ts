@@ -10,12 +10,29 @@ import { type HtbClassOptions, type HtbClassOptionsInput, htbClassFromWire, htbC
 import { statsOf, type TcStats, type XstatsOf } from "./stats.js";
 import { type qdiscKinds, qdiscMessage } from "./tc-schema.js";
 
+/** Counters of classes that are particular to a kind. */
+export interface ClassXstatsByKind {
+  cake: XstatsOf<"cake">;
+  fq_codel: XstatsOf<"fq_codel">;
+  htb: XstatsOf<"htb">;
+  sfq: XstatsOf<"sfq">;
+}
+type ClassXstats = ClassXstatsByKind[keyof ClassXstatsByKind] | Uint8Array;
+
+/** Whether a class is of a kind: its `xstats` are typed then. */
+export function isClassKind<K extends keyof ClassXstatsByKind>(
+  one: TrafficClass,
+  kind: K,
+): one is TrafficClass<K> {
+  return one.kind === kind && !(one.xstats instanceof Uint8Array);
+}
+
 /** A class of a classful qdisc, as the kernel describes it. */
-export interface TrafficClass {
+export interface TrafficClass<K extends string = string> {
   /** The device. */
   readonly index: number;
   /** The qdisc's kind, such as "htb". */
-  readonly kind: string;
+  readonly kind: K;
   /** Its own handle: 0x10010 is "1:10". */
   readonly handle: number;
   /** The class or qdisc above; 0xffffffff is the qdisc itself. */
@@ -25,8 +42,8 @@ export interface TrafficClass {
   /** Parameters of htb's classes; undefined for other kinds. */
   readonly options: HtbClassOptions | undefined;
   readonly stats: TcStats | undefined;
-  /** Counters of htb's classes. */
-  readonly xstats: XstatsOf<"htb"> | undefined;
+  /** Counters particular to the kind: of htb's classes, or of the flows that some qdiscs show as classes. */
+  readonly xstats: (K extends keyof ClassXstatsByKind ? ClassXstatsByKind[K] : ClassXstats) | undefined;
 }
 
 /** A class of htb to be made or changed. */
@@ -128,6 +145,6 @@ export function classOf(wire: Decoded<typeof qdiscMessage>): TrafficClass {
     leaf: header.info,
     options: htb ? htbClassFromWire(options as Decoded<(typeof qdiscKinds)["htb"]>) : undefined,
     stats: statsOf(stats2),
-    xstats: htb ? ((stats2?.app ?? xstats) as XstatsOf<"htb"> | undefined) : undefined,
+    xstats: (stats2?.app ?? xstats) as TrafficClass["xstats"],
   };
 }

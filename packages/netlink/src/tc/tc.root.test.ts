@@ -7,6 +7,7 @@ import type { Rtnetlink } from "../rtnetlink/rtnetlink.js";
 import { loadPassProgram } from "../testing/bpf-program.js";
 import { inNamespace, needs } from "../testing/needs.js";
 import { gact, mirred } from "./action.js";
+import { isClassKind, type TrafficClass } from "./classes.js";
 import { isFilterKind } from "./filter.js";
 import { isQdiscKind } from "./qdisc.js";
 
@@ -152,7 +153,8 @@ needs("sch_htb")("htb has its classes, as tc(8) reads them", () => {
     assert.is(leaf?.options?.burstBytes, 20_000);
     assert.is(leaf?.options?.priority, 3);
     assert.is(leaf?.stats?.packets, 0n);
-    assert.type(leaf?.xstats?.lends, "number");
+    assert.ok(leaf && isClassKind(leaf, "htb"));
+    assert.type((leaf as TrafficClass<"htb">).xstats?.lends, "number");
     // tc has no JSON for classes before iproute2 6.2.
     const theirs = runTc(namespace, "class", "show", "dev", "v0", "classid", "1:10");
     assert.match(theirs, "prio 3 rate 8Mbit ceil 40Gbit burst 20000b");

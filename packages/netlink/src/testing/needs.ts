@@ -2,6 +2,10 @@ import { kernelVersion, NetworkNamespace } from "@weir/syscall";
 import { test } from "uvu";
 import { Rtnetlink } from "../rtnetlink/rtnetlink.js";
 import { gact, mirred } from "../tc/action.js";
+import { pedit } from "../tc/actions/pedit.js";
+import { police } from "../tc/actions/police.js";
+import { skbedit } from "../tc/actions/skbedit.js";
+import { vlan } from "../tc/actions/vlan.js";
 import type { FilterRequest } from "../tc/filters.js";
 import { loadPassProgram } from "./bpf-program.js";
 
@@ -36,6 +40,17 @@ const probes = {
   vxlan: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "vxlan", data: { id: 7, port: 4789 } }),
   wireguard: (rt: Rtnetlink) => rt.links.add({ name: "probe", kind: "wireguard" }),
   veth,
+  sch_cake: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "cake" }),
+  sch_codel: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "codel" }),
+  sch_etf: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "etf", options: { deltaNs: 1 } }),
+  sch_fq_codel: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq_codel" }),
+  sch_mqprio: (rt: Rtnetlink) => {
+    rt.links.add({ name: "probe", kind: "veth", numTxQueues: 2, data: { peer: { name: "probe-peer" } } });
+    const queues = [{ count: 1, offset: 0 }];
+    const options = { priomap: new Array(16).fill(0), queues, hardware: false };
+    rt.qdiscs.add({ index: rt.links.get("probe").index, kind: "mqprio", options });
+  },
+  sch_netem: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "netem" }),
   sch_clsact: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "clsact" }),
   sch_fq: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "fq" }),
   sch_htb: (rt: Rtnetlink) => rt.qdiscs.add({ index: 1, kind: "htb" }),
@@ -50,6 +65,22 @@ const probes = {
     }),
   act_gact: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [gact("ok")] } }),
   act_mirred: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [mirred({ to: 1 })] } }),
+  act_pedit: (rt: Rtnetlink) =>
+    filter(rt, {
+      kind: "u32",
+      options: { actions: [pedit({ keys: [{ mask: 0, value: 1, offset: 0, header: "ip4" }] })] },
+    }),
+  act_police: (rt: Rtnetlink) =>
+    filter(rt, {
+      kind: "u32",
+      options: { actions: [police({ rateBitsPerSecond: 1_000_000, burstBytes: 10_000 })] },
+    }),
+  act_skbedit: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [skbedit({ mark: 1 })] } }),
+  act_vlan: (rt: Rtnetlink) =>
+    filter(rt, { kind: "u32", options: { actions: [vlan({ operation: "pop" })] } }),
+  cls_basic: (rt: Rtnetlink) => filter(rt, { kind: "basic", options: {} }),
+  cls_flower: (rt: Rtnetlink) => filter(rt, { kind: "flower", options: {} }),
+  cls_fw: (rt: Rtnetlink) => filter(rt, { kind: "fw", handle: 1, options: { classid: "1:1" } }),
   cls_bpf: (rt: Rtnetlink) => {
     using fd = loadPassProgram("probe");
     filter(rt, { kind: "bpf", options: { fd } });
@@ -69,7 +100,10 @@ function veth(rt: Rtnetlink): number {
   return rt.links.get("probe-veth").index;
 }
 
-function filter<K extends string>(rt: Rtnetlink, request: Pick<FilterRequest<K>, "kind" | "options">): void {
+function filter<K extends string>(
+  rt: Rtnetlink,
+  request: Pick<FilterRequest<K>, "kind" | "options" | "handle">,
+): void {
   rt.qdiscs.add({ index: 1, kind: "clsact" });
   rt.filters.add({ index: 1, parent: "egress", ...request });
 }

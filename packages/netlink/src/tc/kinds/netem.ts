@@ -53,12 +53,12 @@ export const netemGiModel = struct("tc_netem_gimodel", {
   p14: probability32,
   p23: probability32,
 });
-/** The loss model of Gilbert and Elliott; `oneMinusH` and `oneMinusK` are the losses in the bad and the good state. */
+/** The loss model of Gilbert and Elliott: p into the bad state, r out of it; tc(8) takes 1 - h, and k1 as "1-k". */
 export const netemGeModel = struct("tc_netem_gemodel", {
   p: probability32,
   r: probability32,
-  oneMinusH: probability32,
-  oneMinusK: probability32,
+  h: probability32,
+  k1: probability32,
 });
 
 /** Which loss model: enum NETEM_LOSS_*. */
