@@ -120,7 +120,7 @@ export {
 export { type Action, type ActionInput, gact, mirred } from "./tc/action.js";
 export { type BpfActionOptions, bpfAction } from "./tc/actions/bpf.js";
 export { type PeditKey, pedit } from "./tc/actions/pedit.js";
-export { type PoliceOptions, police } from "./tc/actions/police.js";
+export { type PoliceOptions, type PoliceSettings, police, policeSettings } from "./tc/actions/police.js";
 export { type SkbeditOptions, skbedit } from "./tc/actions/skbedit.js";
 export { type VlanActionOptions, vlan } from "./tc/actions/vlan.js";
 export { type Chain, type ChainReference, type ChainRequest, Chains } from "./tc/chains.js";

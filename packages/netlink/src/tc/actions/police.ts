@@ -1,9 +1,9 @@
 import { attributes } from "../../schema/attributes.js";
-import { binary, type Encodable, once, s32, u32, u64 } from "../../schema/codec.js";
+import { binary, type Decoded, type Encodable, once, s32, u32, u64 } from "../../schema/codec.js";
 import { NetlinkEncodeError } from "../../schema/errors.js";
 import { struct } from "../../schema/struct.js";
-import type { ActionInput } from "../action.js";
-import { type LinkLayer, rate64, ratespec, transmitTicks, wireRate } from "../rate.js";
+import type { Action, ActionInput } from "../action.js";
+import { type LinkLayer, rate64, ratespec, transmitBytes, transmitTicks, wireRate } from "../rate.js";
 import { toBytesPerSecond } from "../units.js";
 import { actionTimes, type Verdict, verdict } from "../verdict.js";
 
@@ -69,6 +69,51 @@ export interface PoliceOptions {
 /** Drops, or otherwise treats, what exceeds a rate. @throws NetlinkEncodeError where the options do not fit together */
 export function police(options: PoliceOptions): ActionInput {
   return { kind: "police", options: policeToWire(options) };
+}
+
+/** What police has, read from an action that the kernel reports. */
+export interface PoliceSettings {
+  readonly rateBitsPerSecond: bigint | undefined;
+  readonly burstBytes: number | undefined;
+  readonly peakRateBitsPerSecond: bigint | undefined;
+  readonly mtuBytes: number;
+  readonly mpuBytes: number;
+  readonly overheadBytes: number;
+  readonly linkLayer: LinkLayer | "unaware" | number;
+  readonly packetsPerSecond: bigint | undefined;
+  readonly packetBurst: number | undefined;
+  /** What becomes of packets above the rate. */
+  readonly exceed: Verdict;
+  /** What becomes of the others. */
+  readonly conform: Verdict;
+  readonly index: number;
+}
+
+/** What a police action does, in bits per second and bytes; undefined where the action is none. */
+export function policeSettings(action: Action): PoliceSettings | undefined {
+  if (action.kind !== "police" || !action.options || action.options instanceof Uint8Array) return undefined;
+  const wire = action.options as Decoded<ReturnType<typeof policeAttributes>>;
+  const { parms, packetsPerSecond, packetBurst } = wire;
+  if (!parms) return undefined;
+  const rate = wire.rate64 ?? BigInt(parms.rate.rate);
+  const peak = wire.peakRate64 ?? BigInt(parms.peakRate.rate);
+  return {
+    rateBitsPerSecond: rate === 0n ? undefined : rate * 8n,
+    burstBytes: rate === 0n ? undefined : transmitBytes(rate, parms.burst),
+    peakRateBitsPerSecond: peak === 0n ? undefined : peak * 8n,
+    mtuBytes: parms.mtu,
+    mpuBytes: parms.rate.mpu,
+    overheadBytes: parms.rate.overhead,
+    linkLayer: parms.rate.linkLayer,
+    packetsPerSecond,
+    packetBurst:
+      packetsPerSecond === undefined || packetBurst === undefined
+        ? undefined
+        : Number((packetBurst * packetsPerSecond + TICKS_PER_SECOND / 2n) / TICKS_PER_SECOND),
+    exceed: parms.action,
+    conform: wire.conform ?? "ok",
+    index: parms.index,
+  };
 }
 
 /** The table that a rate is looked up in covers packets of this size where none is given: tc_calc_rtable of iproute2. */
