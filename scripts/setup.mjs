@@ -89,6 +89,7 @@ export async function prepareCheckout() {
   await step("building", async () => {
     await quietly(join(root, "node_modules/.bin/tsc"), ["-b"]);
     await quietly(process.execPath, ["packages/bpf-loader/scripts/bundle.mjs"]);
+    await quietly(process.execPath, ["packages/netlink/scripts/bundle.mjs"]);
     await quietly(process.execPath, ["packages/cni-plugin/scripts/bundle.mjs"]);
   });
 }
