@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readSync } from "node:fs";
 import { CommandError, UsageError } from "./errors.js";
 
 /**
@@ -32,11 +32,30 @@ export function readStandardInput(): string {
       "there are no bytes: give them as arguments, or pipe them into standard input, such as `weir-nl decode < file`",
     );
   try {
-    return readFileSync(0, "latin1");
+    return readAll(0).toString("latin1");
   } catch (error) {
     throw new CommandError(
       `cannot read standard input (${(error as NodeJS.ErrnoException).code}): give the bytes as arguments`,
       { cause: error },
     );
+  }
+}
+
+/** Bytes to ask for at a time. */
+const CHUNK = 64 << 10;
+
+function readAll(fd: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.alloc(CHUNK);
+    try {
+      const length = readSync(fd, chunk);
+      if (length === 0) return Buffer.concat(chunks);
+      chunks.push(chunk.subarray(0, length));
+    } catch (error) {
+      // A pipe that its other end made non-blocking says EAGAIN; there is nothing else to do meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
   }
 }

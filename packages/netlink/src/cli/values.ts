@@ -24,7 +24,7 @@ export function formatScalar(key: string, value: unknown, meanings: Meanings): s
 /** What others wrote must not steer the terminal. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
