@@ -110,10 +110,7 @@ root("a link moves to another namespace, by a path and by an open namespace", ()
     rt.links.add({ name: "v0", kind: "veth", data: { peer: { name: "v1" } } });
     rt.links.set("v0", { netns: pod, name: "eth0" });
     rt.links.set("v1", { netns: `/proc/self/fd/${pod.fd.number}` });
-    assert.equal(
-      [...rt.links.dump()].map(({ name }) => name),
-      ["lo"],
-    );
+    for (const name of ["v0", "v1", "eth0"]) assert.is(rt.links.find(name), undefined, name);
     using inside = Rtnetlink.open({ netns: pod });
     assert.ok(inside.links.find("eth0"));
     assert.ok(inside.links.find("v1"));
@@ -248,12 +245,14 @@ root(
   "a dump longer than one piece is whole, and may be left early or interleaved with other requests",
   () => {
     inNamespace((rt) => {
+      // Tunnel modules put devices of their own into every namespace: net/ipv4/ip_tunnel.c.
+      const count = 120 + [...rt.links.dump()].length;
       rt.batch((batch) => {
         for (let pair = 0; pair < 60; pair++)
           batch.links.add({ name: `a${pair}`, kind: "veth", data: { peer: { name: `b${pair}` } } });
       });
       const names = new Set([...rt.links.dump()].map(({ name }) => name));
-      assert.is(names.size, 121);
+      assert.is(names.size, count);
       let seen = 0;
       for (const _ of rt.links.dump()) if (++seen === 3) break;
       assert.is(rt.links.get("a7").name, "a7", "after leaving a dump early");
@@ -263,15 +262,16 @@ root(
         // Removing a veth while the dump goes on, through the same socket.
         if (link.name.startsWith("a")) rt.links.set(link.index, { alias: link.name });
       }
-      assert.is(during.size, 121);
+      assert.is(during.size, count);
       const dump = rt.links.dump();
-      assert.is([...dump].length, 121);
+      assert.is([...dump].length, count);
     });
   },
 );
 
 root("two dumps on one socket at the same time both give everything", () => {
   inNamespace((rt) => {
+    const count = 80 + [...rt.links.dump()].length;
     rt.batch((batch) => {
       for (let pair = 0; pair < 40; pair++)
         batch.links.add({ name: `a${pair}`, kind: "veth", data: { peer: { name: `b${pair}` } } });
@@ -279,9 +279,9 @@ root("two dumps on one socket at the same time both give everything", () => {
     const one = rt.links.dump()[Symbol.iterator]();
     const other = rt.links.dump()[Symbol.iterator]();
     let counts = [0, 0];
-    for (let step = 0; step < 200; step++)
+    for (let step = 0; step < 2 * count; step++)
       counts = [one, other].map((iterator, which) => (counts[which] ?? 0) + (iterator.next().done ? 0 : 1));
-    assert.equal(counts, [81, 81]);
+    assert.equal(counts, [count, count]);
   });
 });
 
