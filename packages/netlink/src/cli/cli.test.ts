@@ -1,11 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { frame } from "../message.js";
 import { RtmType } from "../rtnetlink/messages.js";
 import { captured } from "../testing/captured.js";
+import { decode } from "./decode.js";
+import { CommandError } from "./errors.js";
 import { parseHex } from "./input.js";
 import { toJson } from "./json.js";
 import { DeviceNames } from "./names.js";
@@ -149,6 +152,38 @@ test("messages that are cut short are refused with a sentence and the exit code 
     run(["decode", "--type", "RTM_NEWADDR", "0218800001000000ff000200"]).stderr,
     /local claims 255 bytes/,
   );
+});
+
+test("mutated messages are printed, or refused with a sentence", () => {
+  const same = (text: string) => text;
+  const style = { bold: same, dim: same, red: same, green: same, yellow: same, cyan: same };
+  let printed = 0;
+  const property = fc.property(
+    fc.nat(wholes.length - 1),
+    fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+    fc.boolean(),
+    (which, changes, json) => {
+      const bytes = Buffer.from(wholes[which]!, "hex");
+      for (const [at, value] of changes) bytes[4 + (at % (bytes.length - 4))] = value;
+      let output = "";
+      const print = (text: string) => {
+        output += `${text}\n`;
+      };
+      const terminal = { print, complain: () => {}, flush: () => {}, style };
+      try {
+        assert.is(decode([bytes.toString("hex")], { json, reencode: json }, terminal), 0);
+        printed++;
+      } catch (error) {
+        assert.instance(error, CommandError);
+        assert.not.match((error as Error).message, "\n");
+        return;
+      }
+      if (json) JSON.parse(output);
+      else assert.not.match(output, /[^\P{Cc}\n]|undefined|\[object/u);
+    },
+  );
+  fc.assert(property, { numRuns: 500 });
+  assert.ok(printed > 50);
 });
 
 test("the exit code is 2 for a mistyped command", () => {

@@ -10,18 +10,27 @@ export function toJson(value: unknown, indent = 2): string {
   return JSON.stringify(prepare(value), null, indent);
 }
 
+/** What stays as it is, is not copied: tables are long. */
 function prepare(value: unknown, key?: string): unknown {
   if (typeof value === "bigint") {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value.toString();
   }
+  if (typeof value !== "object" || value === null) return value;
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
   if (Array.isArray(value)) {
     const items = value.map((item) => prepare(item));
     return key === "unknown" ? items.map(numbered) : items;
   }
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, prepare(item, name)]));
+  const object = value as Readonly<Record<string, unknown>>;
+  let copy: Record<string, unknown> | undefined;
+  for (const name of Object.keys(object)) {
+    const prepared = prepare(object[name], name);
+    if (prepared === object[name]) continue;
+    copy ??= { ...object };
+    copy[name] = prepared;
+  }
+  return copy ?? object;
 }
 
 function numbered(item: unknown): unknown {
