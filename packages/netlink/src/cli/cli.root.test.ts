@@ -258,10 +258,13 @@ root("a monitor sees a link that is added, and ends cleanly with SIGINT and SIGT
       assert.match(watched.output, /^present link \d+: v0@v1: </m);
       rt.links.add({ name: "br7", kind: "bridge" });
       rt.addresses.add({ index: rt.links.get("br7").index, address: "203.0.113.7/24" });
+      rt.links.set("v1", { master: 0 });
+      rt.links.set("v1", { master: rt.links.get("br0").index });
       rt.links.remove("br7");
       await watched.until(/^removed link \d+: br7: /m);
       assert.match(watched.output, /^new link \d+: br7: <[A-Z,]+> mtu 1500 .*kind bridge/m);
       assert.match(watched.output, /^new address \d+: br7 inet 203\.0\.113\.7\/24 /m);
+      assert.match(watched.output, /^other RTM_DELLINK family bridge type ether index v1 /m);
       assert.equal(await watched.end(signal), [0, ""]);
     }
   }),

@@ -21,7 +21,7 @@ import { toJson } from "./json.js";
 import { DeviceNames } from "./names.js";
 import { inNamespace } from "./netns.js";
 import type { Terminal } from "./terminal.js";
-import { formatTree, type Meanings } from "./values.js";
+import { formatInline, formatTree, type Meanings } from "./values.js";
 
 /** Options of `weir-nl decode`. */
 export interface DecodeOptions {
@@ -65,14 +65,14 @@ export function decode(words: readonly string[], options: DecodeOptions, termina
   return exitCode.OK;
 }
 
-/** Names, header and attributes of a message as lines. */
-export function describe(message: DecodedMessage, { style }: Pick<Terminal, "style">): string {
+/** Names, header and attributes of a message as lines. @param devices names, where the message is of this machine */
+export function describe(
+  message: DecodedMessage,
+  { style }: Pick<Terminal, "style">,
+  devices = new DeviceNames(),
+): string {
   const { name, type, flagNames, sequence, port, header, attributes, bytes } = message;
-  const meanings: Meanings = {
-    devices: new DeviceNames(),
-    tc: /_(?:NEW|DEL|GET)(?:QDISC|TCLASS|TFILTER|CHAIN)$/.test(name),
-    link: /LINK(?:PROP)?$/.test(name),
-  };
+  const meanings = meaningsOf(name, devices);
   const lines = [
     `${style.bold(name)}${name.startsWith("#") ? "" : ` (${type})`} flags ${flagNames.join("|") || "none"} sequence ${sequence} port ${port}`,
   ];
@@ -80,6 +80,20 @@ export function describe(message: DecodedMessage, { style }: Pick<Terminal, "sty
   if (attributes) lines.push("  attributes", ...formatTree(attributes, { ...meanings, link: false }));
   if (bytes) lines.push(`  bytes ${bytes.length === 0 ? "(empty)" : Buffer.from(bytes).toString("hex")}`);
   return lines.join("\n");
+}
+
+/** A message's name and header on one line. */
+export function describeBriefly({ name, header, bytes }: DecodedMessage, devices: DeviceNames): string {
+  if (header) return `${name} ${formatInline(named(name, header), meaningsOf(name, devices))}`;
+  return `${name} ${bytes?.length ?? 0} bytes`;
+}
+
+function meaningsOf(name: string, devices: DeviceNames): Meanings {
+  return {
+    devices,
+    tc: /_(?:NEW|DEL|GET)(?:QDISC|TCLASS|TFILTER|CHAIN)$/.test(name),
+    link: /LINK(?:PROP)?$/.test(name),
+  };
 }
 
 /** Address families that stand as numbers in headers: AF_* of include/linux/socket.h. */

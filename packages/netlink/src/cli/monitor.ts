@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { decodeMessage, encodeMessage, type MonitorGroup, type RtnetlinkEvent } from "../index.js";
-import { describe } from "./decode.js";
+import { describe, describeBriefly } from "./decode.js";
 import { CommandError, type ExitCode, exitCode, UsageError } from "./errors.js";
 import { toJson } from "./json.js";
 import {
@@ -148,7 +148,7 @@ function lineOf(event: RtnetlinkEvent, context: LineContext): string {
     case "synced":
       return style.yellow("synced: all that is there has been told");
     case "other":
-      return `${style.bold("other")} ${describe(decodedOther(event), context)}`;
+      return `${style.bold("other")} ${describeBriefly(decodedOther(event), context.devices)}`;
     default:
       return `${changeWord(event.change, style)} ${event.type} ${objectLine(event, context)}`;
   }
@@ -186,7 +186,8 @@ function changeWord(change: ObjectEvent["change"], style: Terminal["style"]): st
   return change === "removed" ? style.red("removed") : style.dim("present");
 }
 
-function detailsOf(event: RtnetlinkEvent, { devices }: LineContext): string[] {
+function detailsOf(event: RtnetlinkEvent, { devices, style }: LineContext): string[] {
+  if (event.type === "other") return describe(decodedOther(event), { style }, devices).split("\n").slice(1);
   if (!("change" in event) || event.type === "namespaceId") return [];
   const object = Object.values(event).find((value) => typeof value === "object" && value !== null) as object;
   const { attributes = object } = object as { readonly attributes?: object };
