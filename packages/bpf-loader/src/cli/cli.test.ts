@@ -1,5 +1,15 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -197,6 +207,30 @@ test("output into a pipe that is closed early ends without a word", () => {
   const command = `"${process.execPath}" "${main}" inspect "${path("shape")}" --json --disasm | head -n 1`;
   const { stdout, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
   assert.equal([stdout, stderr], ["{\n", ""]);
+});
+
+test("an object may come slowly, through a pipe that does not block", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-bpf-"));
+  const fifo = join(folder, "fifo");
+  spawnSync("mkfifo", [fifo]);
+  const [input, output] = [constants.O_RDONLY, constants.O_WRONLY].map((mode) =>
+    openSync(fifo, mode | constants.O_NONBLOCK),
+  );
+  try {
+    const child = spawn(process.execPath, [main, "inspect", "-"], { stdio: [input, "ignore", "pipe"] });
+    let complaint = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      complaint += text;
+    });
+    const closed = once(child, "close");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    writeSync(output!, readFileSync(path("shape")));
+    closeSync(output!);
+    assert.equal([(await closed)[0], complaint], [0, ""]);
+  } finally {
+    closeSync(input!);
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("an object can come through a pipe", () => {

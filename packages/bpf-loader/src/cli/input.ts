@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readSync } from "node:fs";
 import { BpfObject, Btf } from "../index.js";
 import { CommandError, UsageError } from "./errors.js";
 
@@ -27,9 +27,28 @@ export function readBtf(path: string): Btf {
 /** The bytes of a file, "-" for standard input. Throws {@link CommandError}. */
 export function readFile(path: string): Uint8Array {
   try {
-    return new Uint8Array(readFileSync(path === "-" ? 0 : path));
+    return path === "-" ? readStandardInput() : new Uint8Array(readFileSync(path));
   } catch (error) {
     throw new CommandError(`cannot read ${path}: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** Bytes to ask for at a time. */
+const CHUNK = 64 << 10;
+
+function readStandardInput(): Uint8Array {
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.alloc(CHUNK);
+    try {
+      const length = readSync(0, chunk);
+      if (length === 0) return new Uint8Array(Buffer.concat(chunks));
+      chunks.push(chunk.subarray(0, length));
+    } catch (error) {
+      // A pipe that its other end made non-blocking says EAGAIN; there is nothing else to do meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
   }
 }
 
