@@ -14,7 +14,8 @@ export class Struct {
   readonly bytes: Uint8Array;
   /** A view of the same bytes. */
   readonly view: DataView;
-  readonly #targets = new Map<number, Uint8Array | Struct>();
+  /** What each pointer points to, by its offset; most structs have none. */
+  #targets: Map<number, Uint8Array | Struct> | undefined;
   #address = 0;
 
   /** @param size the struct's size in bytes */
@@ -68,10 +69,11 @@ export class Struct {
   /** Writes the address of a buffer (64 bits wide, as in `union bpf_attr`) and holds the buffer; null is the null pointer. */
   pointer(offset: number, target: Uint8Array | Struct | null): this {
     if (target === null) {
-      this.#targets.delete(offset);
+      this.#targets?.delete(offset);
       this.view.setBigUint64(offset, 0n, little);
       return this;
     }
+    this.#targets ??= new Map();
     this.#targets.set(offset, target);
     this.view.setBigUint64(offset, addressOf(target instanceof Struct ? target.bytes : target), little);
     return this;

@@ -200,9 +200,9 @@ export class Btf {
     return words.subarray(at, at + wordsIn(words[at + 1]!));
   }
 
-  /** The bytes of the string at an offset, with its NUL: a view. Throws {@link BtfError}. @internal */
-  stringBytes(offset: number): Uint8Array {
-    return this.#strings.bytesAt(offset);
+  /** Copies the string at an offset with its NUL, as far as there is room; its length. Throws {@link BtfError}. @internal */
+  copyString(offset: number, target: Uint8Array, at: number): number {
+    return this.#strings.copy(offset, target, at);
   }
 
   /** The bytes of all strings, those of the base included. @internal */

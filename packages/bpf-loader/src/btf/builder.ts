@@ -3,7 +3,7 @@ import { assembleBtf, closure } from "./assemble.js";
 import type { Btf } from "./btf.js";
 import { encodeType, type NewBtfType } from "./encode.js";
 import { BtfError } from "./error.js";
-import { MAX_TYPES, referencesOf } from "./layout.js";
+import { MAX_TYPES, visitReferences } from "./layout.js";
 
 const encoder = new TextEncoder();
 
@@ -62,9 +62,16 @@ export class BtfBuilder {
     for (const id of found) {
       const source = btf.words(id);
       const words = source.slice();
-      const { names, types } = referencesOf(words, 0);
-      for (const at of names) words[at] = this.string(btf.string(source[at]!));
-      for (const at of types) words[at] = newIds.get(source[at]!)!;
+      visitReferences(
+        words,
+        0,
+        (at) => {
+          words[at] = this.string(btf.string(source[at]!));
+        },
+        (at) => {
+          words[at] = newIds.get(source[at]!)!;
+        },
+      );
       this.#push(words);
     }
     return newIds;

@@ -31,6 +31,17 @@ test("a kernel that knows everything gets every type as it is", () => {
   assert.equal([...image.types()], [...modern.types()]);
 });
 
+test("BTF with flags in its header, or with anything behind its strings, is copied without them", () => {
+  const { bytes } = modern;
+  assert.is(kernelImage(modern, all), bytes);
+  const flagged = bytes.slice();
+  flagged[3] = 1;
+  assert.equal(kernelImage(Btf.parse(flagged), all), bytes);
+  const longer = new Uint8Array(bytes.length + 4);
+  longer.set(bytes);
+  assert.equal(kernelImage(Btf.parse(longer), all), bytes);
+});
+
 test("what a kernel does not know is replaced by something of its size under the same id", () => {
   const image = Btf.parse(kernelImage(modern, none));
   const kinds = [...image.types()].map((type) => type.kind);

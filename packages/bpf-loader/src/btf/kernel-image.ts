@@ -32,7 +32,7 @@ export function usedParts(btf: Btf): { [Part in keyof BtfSupport]: boolean } {
 }
 
 /**
- * A copy of a blob for the kernel. Type ids stay as they are: whatever the kernel does not know is replaced by
+ * A blob for the kernel: a copy, or the blob itself where nothing is to be changed. Type ids stay as they are: whatever the kernel does not know is replaced by
  * something of the same size that it does know, as libbpf does (bpf_object__sanitize_btf).
  *
  * @param staticFunctions ids of FUNCs that are to become static, so that the verifier follows calls of them rather
@@ -41,8 +41,10 @@ export function usedParts(btf: Btf): { [Part in keyof BtfSupport]: boolean } {
 export function kernelImage(
   btf: Btf,
   support: BtfSupport,
-  staticFunctions: Iterable<number> = [],
+  staticFunctions: readonly number[] = [],
 ): Uint8Array {
+  const all = support.float && support.declTag && support.typeTag && support.enum64;
+  if (all && staticFunctions.length === 0 && isPlain(btf)) return btf.bytes;
   const { typesStart, typesEnd, stringsStart, stringsEnd } = btf.parts;
   const little = btf.littleEndian;
   const typesLength = typesEnd - typesStart;
@@ -64,6 +66,13 @@ export function kernelImage(
   for (let id = 1; id <= btf.typeCount; id++) replace(view, at(id), support, btf.typeCount + 1, little);
   for (const id of staticFunctions) view.setUint32(at(id) + 4, BtfKind.FUNC << 24, little);
   return image;
+}
+
+/** Whether nothing is in it but a header as it must be, and what the header places one after the other. */
+function isPlain({ bytes, parts }: Btf): boolean {
+  const { typesStart, typesEnd, stringsStart, stringsEnd } = parts;
+  const plainHeader = typesStart === 24 && bytes[3] === 0;
+  return plainHeader && stringsStart === typesEnd && stringsEnd === bytes.length;
 }
 
 function replace(

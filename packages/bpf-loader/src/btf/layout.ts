@@ -157,8 +157,7 @@ export function swapWords(words: Uint32Array): Uint32Array {
 // One pass over the millions of words of a kernel's BTF, driven by a table so that it is soon compiled for all kinds.
 // Rather than check each reference it keeps the highest.
 function indexTypes(unsigned: Uint32Array, firstId: number) {
-  shapeTable ??= Uint8Array.from(shapes.flat());
-  const table = shapeTable;
+  const table = shapeBytes();
   // Signed words are small integers to V8 whatever their highest bit is.
   const words = new Int32Array(unsigned.buffer, unsigned.byteOffset, unsigned.length);
   const length = words.length;
@@ -234,7 +233,14 @@ function badReference(
   const typeCount = firstId + offsets.length - 1;
   for (let i = 0; i < offsets.length; i++) {
     const at = offsets[i]!;
-    const { names, types } = referencesOf(words, at);
+    const names: number[] = [];
+    const types: number[] = [];
+    visitReferences(
+      words,
+      at,
+      (word) => names.push(word),
+      (word) => types.push(word),
+    );
     const id = firstId + i;
     if (names.some((word) => words[word]! >= stringsLength))
       return new BtfError("BTF_RANGE", `a name in type ${id} lies outside the strings`);
@@ -248,22 +254,43 @@ function badReference(
   return new BtfError("BTF_RANGE", "a type refers to something that does not exist");
 }
 
-/** The words of a type that are offsets of names and ids of types, for whoever moves or renumbers it. */
-export function referencesOf(words: Uint32Array, at: number): { names: number[]; types: number[] } {
+/** The words of a type that are offsets of names, and those that are ids of types, for whoever moves or renumbers it. */
+export function visitReferences(
+  words: Uint32Array,
+  at: number,
+  name: (word: number) => void,
+  type: (word: number) => void,
+): void {
+  const table = shapeBytes();
   const info = words[at + 1]!;
-  const [fixed, stride, head, name, type] = shapes[kindOf(info)]!;
-  const names = [at];
-  const types = head ? [at + 2] : kindOf(info) === ARRAY ? [at + 3, at + 4] : [];
-  const each = at + 3 + fixed;
-  for (let i = each; i < each + stride * vlenOf(info); i += stride) {
-    if (name !== 0) names.push(i + name - 1);
-    if (type !== 0) types.push(i + type - 1);
+  const row = kindOf(info) * 5;
+  name(at);
+  if (table[row + 2] !== 0) type(at + 2);
+  else if (kindOf(info) === ARRAY) {
+    type(at + 3);
+    type(at + 4);
   }
-  return { names, types };
+  const stride = table[row + 1]!;
+  if (stride === 0) return;
+  const nameAt = table[row + 3]!;
+  const typeAt = table[row + 4]!;
+  // Those that are counted from 1 follow the fixed part.
+  const before = at + 2 + table[row]!;
+  const end = before + stride * vlenOf(info);
+  for (let i = before; i < end; i += stride) {
+    if (nameAt !== 0) name(i + nameAt);
+    if (typeAt !== 0) type(i + typeAt);
+  }
 }
 
 /** The words that a type takes. */
 export function wordsIn(info: number): number {
-  const [fixed, each] = shapes[kindOf(info)]!;
-  return 3 + fixed + each * vlenOf(info);
+  const table = shapeBytes();
+  const row = kindOf(info) * 5;
+  return 3 + table[row]! + table[row + 1]! * vlenOf(info);
+}
+
+function shapeBytes(): Uint8Array {
+  shapeTable ??= Uint8Array.from(shapes.flat());
+  return shapeTable;
 }

@@ -1,6 +1,6 @@
-import { assembleBtf, closure } from "./assemble.js";
+import { BTF_HEADER_SIZE, closure, finishBtf, recordOf } from "./assemble.js";
 import { Btf } from "./btf.js";
-import { referencesOf } from "./layout.js";
+import { visitReferences, wordsIn } from "./layout.js";
 import { BtfKind } from "./types.js";
 
 /** The part of an object's BTF that a load needs, under ids and string offsets of its own. */
@@ -33,26 +33,36 @@ export function sliceBtf(
   const ordered = keepIds ? withGaps(needed, btf.typeCount) : needed;
   const newIds = new Uint32Array(btf.typeCount + 1);
   let length = 0;
-  ordered.forEach((id, i) => {
+  for (let i = 0; i < ordered.length; i++) {
+    const id = ordered[i]!;
     if (id !== 0) newIds[id] = i + 1;
-    length += id === 0 ? GAP.length : btf.words(id).length;
-  });
-  const words = new Uint32Array(length);
-  const table = new StringTable(btf);
+    length += id === 0 ? GAP.length : recordLength(recordOf(btf, id));
+  }
+  const stringsStart = BTF_HEADER_SIZE + length * 4;
+  const bytes = new Uint8Array(stringsStart + btf.stringsLength);
+  const words = new Uint32Array(bytes.buffer, BTF_HEADER_SIZE, length);
+  const table = new StringTable(btf, bytes.subarray(stringsStart));
+  const rename = (word: number) => {
+    words[word] = table.offset(words[word]!);
+  };
+  const renumber = (word: number) => {
+    words[word] = newIds[words[word]!]!;
+  };
   let at = 0;
-  for (const id of ordered) {
-    const source = id === 0 ? GAP : btf.words(id);
-    words.set(source, at);
-    const { names, types } = referencesOf(source, 0);
-    for (const word of names) words[at + word] = table.offset(source[word]!);
-    for (const word of types) words[at + word] = newIds[source[word]!]!;
-    at += source.length;
+  for (let i = 0; i < ordered.length; i++) {
+    const id = ordered[i]!;
+    const record = id === 0 ? { words: GAP, at: 0 } : recordOf(btf, id);
+    const count = recordLength(record);
+    for (let word = 0; word < count; word++) words[at + word] = record.words[record.at + word]!;
+    visitReferences(words, at, rename, renumber);
+    at += count;
   }
   for (const offset of strings) table.offset(offset);
   // Only BTF whose names overlap one another would grow.
   if (!table.fits) return wholeBtf(btf);
+  const image = finishBtf(bytes.subarray(0, stringsStart + table.length), length, btf.littleEndian);
   return {
-    btf: Btf.parse(assembleBtf(words, table.bytes, btf.littleEndian)),
+    btf: Btf.parse(image),
     partial: true,
     typeId: (id) => (id === 0 ? 0 : known(newIds[id] || undefined, `type ${id}`)),
     string: (offset) => known(table.known(offset), `the string at ${offset}`),
@@ -62,9 +72,13 @@ export function sliceBtf(
 /** `const void`, the smallest type that may stand for any other. */
 const GAP = Uint32Array.of(0, BtfKind.CONST << 24, 0);
 
+function recordLength({ words, at }: { readonly words: Uint32Array; readonly at: number }): number {
+  return wordsIn(words[at + 1]!);
+}
+
 /** All ids in their places, 0 for those that are not needed. */
-function withGaps(needed: readonly number[], count: number): number[] {
-  const ids = new Array<number>(count).fill(0);
+function withGaps(needed: Uint32Array, count: number): Uint32Array {
+  const ids = new Uint32Array(count);
   for (const id of needed) ids[id - 1] = id;
   return ids;
 }
@@ -72,37 +86,37 @@ function withGaps(needed: readonly number[], count: number): number[] {
 /** The strings that are taken along. */
 class StringTable {
   readonly #btf: Btf;
-  readonly #offsets = new Map<number, number>([[0, 0]]);
+  /** The new offset of each by the old one, 0 for those that are left out. */
+  readonly #offsets: Uint32Array;
   readonly #bytes: Uint8Array;
-  #length = 1;
+  /** Bytes of all strings; the first is empty. */
+  length = 1;
 
-  constructor(btf: Btf) {
+  /** @param bytes room for as much as the whole has, filled with zeros */
+  constructor(btf: Btf, bytes: Uint8Array) {
     this.#btf = btf;
-    this.#bytes = new Uint8Array(btf.stringsLength);
+    this.#offsets = new Uint32Array(btf.stringsLength);
+    this.#bytes = bytes;
   }
 
   /** The new offset of the string at an offset, which is taken along. */
   offset(old: number): number {
-    const known = this.#offsets.get(old);
-    if (known !== undefined) return known;
-    const text = this.#btf.stringBytes(old);
-    const offset = this.#length;
-    if (this.fits) this.#length += text.length;
-    if (this.fits) this.#bytes.set(text, offset);
-    this.#offsets.set(old, offset);
+    if (old === 0) return 0;
+    const known = this.#offsets[old];
+    if (known) return known;
+    const offset = this.length;
+    if (!this.fits) return 0;
+    this.length += this.#btf.copyString(old, this.#bytes, offset);
+    this.#offsets[old] = offset;
     return offset;
   }
 
   get fits(): boolean {
-    return this.#length <= this.#bytes.length;
+    return this.length <= this.#bytes.length;
   }
 
   known(old: number): number | undefined {
-    return this.#offsets.get(old);
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return old === 0 ? 0 : this.#offsets[old] || undefined;
   }
 }
 

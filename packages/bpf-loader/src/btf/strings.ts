@@ -51,15 +51,20 @@ export class BtfStrings {
     return text.slice(from, end);
   }
 
-  /** The same as bytes, with its NUL: a view. */
-  bytesAt(offset: number): Uint8Array {
-    if (this.#base && offset < this.#first) return this.#base.bytesAt(offset);
+  /** Copies the bytes of the string at an offset, with its NUL, as far as there is room for them; their number. */
+  copy(offset: number, target: Uint8Array, at: number): number {
+    if (this.#base && offset < this.#first) return this.#base.copy(offset, target, at);
     if (!(offset >= 0 && offset < this.length))
       throw new BtfError("BTF_RANGE", `there is no string at ${offset}`);
+    const bytes = this.#bytes;
     const start = this.#origin + offset;
-    let end = start;
-    while (this.#bytes[end] !== 0) if (++end - start > MAX_NAME) throw tooLong(offset);
-    return this.#bytes.subarray(start, end + 1);
+    let length = 0;
+    for (let byte = bytes[start]!; byte !== 0; byte = bytes[start + length]!) {
+      if (at + length < target.length) target[at + length] = byte;
+      if (++length > MAX_NAME) throw tooLong(offset);
+    }
+    if (at + length < target.length) target[at + length] = 0;
+    return length + 1;
   }
 
   #page(number: number): string | null {

@@ -34,14 +34,16 @@ export function extReferences(
   addType: (id: number) => void,
   addString: (offset: number) => void,
 ): void {
-  const keep = (add: (number: number) => void) => (number: number) => {
-    add(number);
-    return number;
-  };
-  rewrite(gather(program, ext.functions, littleEndian, true), TYPE_ID, littleEndian, keep(addType));
-  const lines = gather(program, ext.lines, littleEndian, false);
-  rewrite(lines, FILE_NAME, littleEndian, keep(addString));
-  rewrite(lines, LINE, littleEndian, keep(addString));
+  for (const { records, from, to } of rangesOf(program, ext.functions, true)?.ranges ?? []) {
+    for (let at = from * records.recordSize; at < to * records.recordSize; at += records.recordSize)
+      addType(records.data.getUint32(at + TYPE_ID, littleEndian));
+  }
+  for (const { records, from, to } of rangesOf(program, ext.lines, false)?.ranges ?? []) {
+    for (let at = from * records.recordSize; at < to * records.recordSize; at += records.recordSize) {
+      addString(records.data.getUint32(at + FILE_NAME, littleEndian));
+      addString(records.data.getUint32(at + LINE, littleEndian));
+    }
+  }
 }
 
 function rewrite(
@@ -62,19 +64,9 @@ function gather(
   littleEndian: boolean,
   onePerFunction: boolean,
 ): InfoRecords | undefined {
-  const ranges: { records: ExtRecords; from: number; to: number; shift: number }[] = [];
-  let count = 0;
-  for (const { function: function_, start } of program.functions) {
-    const records = bySection.get(function_.section);
-    if (!records) return undefined;
-    const offset = function_.start * INSTRUCTION_SIZE;
-    const from = firstAtOrAfter(records, offset);
-    // Both kinds must begin with the function's first instruction (check_btf_func, check_btf_line in kernel/bpf/verifier.c).
-    if (records.offsets[from] !== offset) return undefined;
-    const to = onePerFunction ? from + 1 : firstAtOrAfter(records, offset + function_.code.length);
-    ranges.push({ records, from, to, shift: start - function_.start });
-    count += to - from;
-  }
+  const found = rangesOf(program, bySection, onePerFunction);
+  if (!found) return undefined;
+  const { ranges, count } = found;
   const recordSize = ranges[0]?.records.recordSize ?? 0;
   const data = new Uint8Array(count * recordSize);
   const view = new DataView(data.buffer);
@@ -88,4 +80,34 @@ function gather(
     }
   }
   return { data, recordSize, count };
+}
+
+/** Some records of a section, and what to add to the number of the instruction in each. */
+interface Range {
+  readonly records: ExtRecords;
+  readonly from: number;
+  readonly to: number;
+  readonly shift: number;
+}
+
+/** Where the records of each function of a program lie; undefined if a function has none. */
+function rangesOf(
+  program: LinkedProgram,
+  bySection: ReadonlyMap<string, ExtRecords>,
+  onePerFunction: boolean,
+): { ranges: Range[]; count: number } | undefined {
+  const ranges: Range[] = [];
+  let count = 0;
+  for (const { function: function_, start } of program.functions) {
+    const records = bySection.get(function_.section);
+    if (!records) return undefined;
+    const offset = function_.start * INSTRUCTION_SIZE;
+    const from = firstAtOrAfter(records, offset);
+    // Both kinds must begin with the function's first instruction (check_btf_func, check_btf_line in kernel/bpf/verifier.c).
+    if (records.offsets[from] !== offset) return undefined;
+    const to = onePerFunction ? from + 1 : firstAtOrAfter(records, offset + function_.code.length);
+    ranges.push({ records, from, to, shift: start - function_.start });
+    count += to - from;
+  }
+  return { ranges, count };
 }

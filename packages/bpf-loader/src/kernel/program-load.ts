@@ -56,6 +56,8 @@ export interface ProgramLoadOptions {
   readonly target?: string;
 }
 
+const encoder = new TextEncoder();
+
 /** The verifier gives up with EAGAIN when a signal is pending; libbpf tries 5 times as well. */
 const ATTEMPTS = 5;
 
@@ -69,7 +71,7 @@ export function loadProgram(options: ProgramLoadOptions): { fd: Fd; log: string 
     progType: programTypeTable.number(options.type),
     insns: options.instructions,
     insnCnt: options.instructions.length / INSTRUCTION_SIZE,
-    license: new TextEncoder().encode(`${options.license}\0`),
+    license: encoder.encode(`${options.license}\0`),
     kernVersion: options.version || hostVersion(),
     progFlags: options.flags ?? 0,
     progName: name,
@@ -154,8 +156,13 @@ function descriptors(fds: readonly Fd[]): Uint8Array {
   return new Uint8Array(Int32Array.from(fds, (fd) => fd.number).buffer);
 }
 
+let knownVersion: number | undefined;
+
 // KERNEL_VERSION() keeps the patch level in 8 bits.
 function hostVersion(): number {
-  const { major, minor, patch } = kernelVersion();
-  return (major << 16) | (minor << 8) | Math.min(patch, 255);
+  if (knownVersion === undefined) {
+    const { major, minor, patch } = kernelVersion();
+    knownVersion = (major << 16) | (minor << 8) | Math.min(patch, 255);
+  }
+  return knownVersion;
 }

@@ -169,11 +169,13 @@ function find<T extends { name: string }>(what: string, items: readonly T[], nam
   throw new BpfObjectError("BPF_NOT_FOUND", `the object has no ${what} named "${name}"; it has ${names}`);
 }
 
+const decoder = new TextDecoder();
+
 function readLicense(elf: ElfFile): string {
   const bytes = elf.section("license")?.data;
   if (!bytes) return "";
   const end = bytes.indexOf(0);
-  return new TextDecoder().decode(bytes.subarray(0, Math.min(end === -1 ? bytes.length : end, 128)));
+  return decoder.decode(bytes.subarray(0, Math.min(end === -1 ? bytes.length : end, 128)));
 }
 
 function readVersion(elf: ElfFile): number {
