@@ -16,7 +16,7 @@ await main(async () => {
   ];
   checks.push([process.execPath, ["scripts/api.mjs", "--check"]]);
   // TypeDoc reads packages with a compiler of its own, which it knows better than the one that builds them.
-  for (const name of ["elf", "syscall", "bpf-loader", "shaper"]) {
+  for (const name of ["elf", "syscall", "bpf-loader", "netlink", "shaper"]) {
     const source = [
       "--entryPoints",
       `packages/${name}/src/index.ts`,

@@ -10,7 +10,9 @@ export type { DumpOptions } from "./dump.js";
 export { bitNames, ethtool } from "./generic/ethtool.js";
 export { Families, type Family, type FamilyPolicies } from "./generic/families.js";
 export {
+  type AnyCommand,
   type Command,
+  type Commands,
   type FamilyDeclaration,
   genericFamily,
   genlmsghdr,
@@ -32,9 +34,11 @@ export { type Decode, Monitor } from "./monitor.js";
 export {
   type AttributePolicy,
   type ExtendedAck,
+  extendedAckAttributes,
   NetlinkDumpInterruptedError,
   NetlinkError,
   NetlinkUseError,
+  policyAttributes,
 } from "./netlink-error.js";
 export type { NetlinkRequest } from "./request.js";
 export {
@@ -48,7 +52,13 @@ export { Addresses, type AddressFilter } from "./rtnetlink/addresses.js";
 export type { Batch } from "./rtnetlink/batch.js";
 export { type BridgeVlan, type BridgeVlanRequest, BridgeVlans } from "./rtnetlink/bridge-vlans.js";
 export type { MplsLabel } from "./rtnetlink/encap.js";
-export type { Change, MonitorGroup, RtnetlinkEvent } from "./rtnetlink/events.js";
+export {
+  type Change,
+  type EventBody,
+  type MonitorGroup,
+  monitorGroups,
+  type RtnetlinkEvent,
+} from "./rtnetlink/events.js";
 export { type FdbFilter, ForwardingDatabase } from "./rtnetlink/fdb.js";
 export {
   isLinkKind,
@@ -68,10 +78,14 @@ export {
   type LinkDataOf,
   type LinkKind,
   type LinkStats,
+  linkAttributes,
+  linkKinds,
   linkMessage,
+  linkStats64,
   type PortDataInputOf,
   type PortDataOf,
   type PortKind,
+  portKinds,
 } from "./rtnetlink/link-schema.js";
 export { type LinkDetails, type LinkFilter, Links } from "./rtnetlink/links.js";
 export { rtnetlinkMessages } from "./rtnetlink/message-types.js";
@@ -84,7 +98,12 @@ export type {
   NeighbourRequest,
   NeighbourState,
 } from "./rtnetlink/neighbour.js";
-export { neighbourMessage, neighbourTableMessage } from "./rtnetlink/neighbour-schema.js";
+export {
+  neighbourFlags,
+  neighbourMessage,
+  neighbourState,
+  neighbourTableMessage,
+} from "./rtnetlink/neighbour-schema.js";
 export {
   type NeighbourFilter,
   Neighbours,
@@ -102,7 +121,12 @@ export {
   Nexthops,
 } from "./rtnetlink/nexthops.js";
 export { type Nexthop, type Route, type RouteRequest, RouteTable } from "./rtnetlink/route.js";
-export { routeMessage } from "./rtnetlink/route-schema.js";
+export {
+  nexthopAttributes,
+  routeMessage,
+  type WireNexthop,
+  type WireNexthopInput,
+} from "./rtnetlink/route-schema.js";
 export { type RoutedPacket, type RouteFilter, Routes } from "./rtnetlink/routes.js";
 export { type MonitorOptions, Rtnetlink } from "./rtnetlink/rtnetlink.js";
 export { ruleMessage } from "./rtnetlink/rule-schema.js";
@@ -127,6 +151,7 @@ export { type Chain, type ChainReference, type ChainRequest, Chains } from "./tc
 export {
   Classes,
   type ClassRequest,
+  type ClassXstats,
   type ClassXstatsByKind,
   isClassKind,
   type TrafficClass,
@@ -154,7 +179,7 @@ export {
 } from "./tc/filter.js";
 export { filterMessage } from "./tc/filter-schema.js";
 export { type FilterQuery, type FilterReference, type FilterRequest, Filters } from "./tc/filters.js";
-export type { FqOptions, FqOptionsInput, FqStats } from "./tc/fq.js";
+export { type FqOptions, type FqOptionsInput, type FqStats, fqAttributes, fqStats } from "./tc/fq.js";
 export {
   type FilterParent,
   formatHandle,
@@ -164,16 +189,27 @@ export {
   TcHandle,
 } from "./tc/handle.js";
 export type { HtbClassOptions, HtbClassOptionsInput, HtbOptions, HtbOptionsInput } from "./tc/htb.js";
-export type { CakeOptions, CakeOptionsInput, CakeStats } from "./tc/kinds/cake.js";
-export type {
-  CodelOptions,
-  CodelOptionsInput,
-  CodelStats,
-  FqCodelOptions,
-  FqCodelOptionsInput,
-  FqCodelStats,
+export {
+  type CakeOptions,
+  type CakeOptionsInput,
+  type CakeStats,
+  cakeAttributes,
+  cakeXstats,
+} from "./tc/kinds/cake.js";
+export {
+  type CodelOptions,
+  type CodelOptionsInput,
+  type CodelStats,
+  codelAttributes,
+  codelXstats,
+  type FqCodelOptions,
+  type FqCodelOptionsInput,
+  type FqCodelStats,
+  fqCodelAttributes,
+  fqCodelFlowStats,
+  fqCodelQdiscStats,
 } from "./tc/kinds/codel.js";
-export type { EtfOptions, EtfOptionsInput } from "./tc/kinds/etf.js";
+export { type EtfOptions, type EtfOptionsInput, etfQopt } from "./tc/kinds/etf.js";
 export type { MqprioOptions, MqprioOptionsInput } from "./tc/kinds/mqprio.js";
 export type {
   NetemChance,
@@ -196,4 +232,5 @@ export type { LinkLayer } from "./tc/rate.js";
 export type { TcStats } from "./tc/stats.js";
 export type { TbfOptions, TbfOptionsInput } from "./tc/tbf.js";
 export { qdiscMessage } from "./tc/tc-schema.js";
-export { gotoChain, jump, type Verdict } from "./tc/verdict.js";
+export { etherProtocol } from "./tc/units.js";
+export { gotoChain, jump, type Verdict, verdict } from "./tc/verdict.js";

@@ -21,9 +21,11 @@ export interface Command<Request, Reply> {
   readonly reply?: Codec<Reply, never>;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: any command fits, whatever it takes and gives
-type AnyCommand = Command<any, any>;
-type Commands = Readonly<Record<string, AnyCommand>>;
+/** A command, whatever it takes and gives. */
+// biome-ignore lint/suspicious/noExplicitAny: any command fits
+export type AnyCommand = Command<any, any>;
+/** The commands of a family, by the names that they have here. */
+export type Commands = Readonly<Record<string, AnyCommand>>;
 
 /** What a command takes. */
 export type RequestOf<C> = C extends { readonly request: infer R }

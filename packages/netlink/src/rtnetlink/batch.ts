@@ -42,72 +42,111 @@ export class Batch {
     this.#hold = hold;
   }
 
+  /** As `rt.links`. */
   readonly links = {
+    /** Makes a link; one that is there already is refused with EEXIST. */
     add: <const K extends string>(request: LinkRequest<K>): void => this.#add(addLink(request, this.#hold)),
     /** A link named by its name cannot get another name here: name it by its index then. */
     set: <const K extends string, const P extends string>(
       reference: LinkReference,
       changes: LinkChanges<K, P>,
     ): void => this.#add(setLink(reference, changes, this.#hold)),
+    /** Removes a link. */
     remove: (reference: LinkReference): void => this.#add(removeLink(reference)),
   };
 
+  /** As `rt.addresses`. */
   readonly addresses = {
+    /** Makes an address; one that is there already is refused with EEXIST. */
     add: (request: AddressRequest): void => this.#add(addressRequest("RTM_NEWADDR", request, CREATE)),
+    /** Makes an address, or puts it in the place of the one that is there. */
     replace: (request: AddressRequest): void =>
       this.#add(addressRequest("RTM_NEWADDR", request, CREATE_OR_REPLACE)),
+    /** Removes an address. */
     remove: (request: AddressRequest): void => this.#add(addressRequest("RTM_DELADDR", request, 0)),
   };
 
+  /** As `rt.routes`. */
   readonly routes = {
+    /** Makes a route; one that is there already is refused with EEXIST. */
     add: (request: RouteRequest): void => this.#add(routeRequest("RTM_NEWROUTE", request, CREATE)),
+    /** Makes a route, or puts it in the place of the one that is there. */
     replace: (request: RouteRequest): void =>
       this.#add(routeRequest("RTM_NEWROUTE", request, CREATE_OR_REPLACE)),
+    /** Removes a route. */
     remove: (request: RouteRequest): void => this.#add(routeRequest("RTM_DELROUTE", request, 0)),
   };
 
+  /** As `rt.rules`. */
   readonly rules = {
+    /** Makes a rule; one that is there already is refused with EEXIST. */
     add: (request: RuleRequest): void => this.#add(ruleRequest("RTM_NEWRULE", request, CREATE)),
+    /** Removes a rule. */
     remove: (request: RuleRequest): void => this.#add(ruleRequest("RTM_DELRULE", request, 0)),
   };
 
+  /** As `rt.neighbours`. */
   readonly neighbours = {
+    /** Makes a neighbour; one that is there already is refused with EEXIST. */
     add: (request: NeighbourRequest): void => this.#add(neighbourRequest("RTM_NEWNEIGH", request, CREATE)),
+    /** Makes a neighbour, or puts it in the place of the one that is there. */
     replace: (request: NeighbourRequest): void =>
       this.#add(neighbourRequest("RTM_NEWNEIGH", request, CREATE_OR_REPLACE)),
+    /** Removes a neighbour. */
     remove: (request: NeighbourRequest): void => this.#add(neighbourRequest("RTM_DELNEIGH", request, 0)),
   };
 
+  /** As `rt.fdb`. */
   readonly fdb = {
+    /** Makes a forwarding entry; one that is there already is refused with EEXIST. */
     add: (request: FdbRequest): void => this.#add(fdbRequest("RTM_NEWNEIGH", request, CREATE)),
+    /** Makes a forwarding entry, or puts it in the place of the one that is there. */
     replace: (request: FdbRequest): void => this.#add(fdbRequest("RTM_NEWNEIGH", request, CREATE_OR_REPLACE)),
+    /** Removes a forwarding entry. */
     remove: (request: FdbRequest): void => this.#add(fdbRequest("RTM_DELNEIGH", request, 0)),
   };
 
+  /** As `rt.nexthops`. */
   readonly nexthops = {
+    /** Makes a nexthop object; one that is there already is refused with EEXIST. */
     add: (request: NexthopRequest): void => this.#add(nexthopRequest(request, CREATE)),
+    /** Makes a nexthop object, or puts it in the place of the one that is there. */
     replace: (request: NexthopRequest & { readonly id: number }): void =>
       this.#add(nexthopRequest(request, CREATE_OR_REPLACE)),
+    /** Removes a nexthop object. */
     remove: (id: number): void => this.#add(removeNexthop(id)),
   };
 
+  /** As `rt.qdiscs`. */
   readonly qdiscs = {
+    /** Makes a qdisc; one that is there already is refused with EEXIST. */
     add: <const K extends string>(request: QdiscRequest<K>): void => this.#add(addQdisc(request)),
+    /** Makes a qdisc, or puts it in the place of the one that is there. */
     replace: <const K extends string>(request: QdiscRequest<K>): void => this.#add(replaceQdisc(request)),
+    /** Changes a qdisc that is there. */
     change: <const K extends string>(request: QdiscRequest<K>): void => this.#add(changeQdisc(request)),
+    /** Removes a qdisc. */
     remove: (reference: QdiscReference): void => this.#add(removeQdisc(reference)),
   };
 
+  /** As `rt.classes`. */
   readonly classes = {
+    /** Makes a class; one that is there already is refused with EEXIST. */
     add: (request: ClassRequest): void => this.#add(addClass(request)),
+    /** Makes a class, or puts it in the place of the one that is there. */
     replace: (request: ClassRequest): void => this.#add(replaceClass(request)),
+    /** Removes a class. */
     remove: (reference: { readonly index: number; readonly handle: Handle }): void =>
       this.#add(removeClass(reference)),
   };
 
+  /** As `rt.filters`. */
   readonly filters = {
+    /** Makes a filter; one that is there already is refused with EEXIST. */
     add: <const K extends string>(request: FilterRequest<K>): void => this.#add(addFilter(request)),
+    /** Makes a filter, or puts it in the place of the one that is there. */
     replace: <const K extends string>(request: FilterRequest<K>): void => this.#add(replaceFilter(request)),
+    /** Removes a filter. */
     remove: (reference: FilterReference): void => this.#add(removeFilter(reference)),
   };
 }

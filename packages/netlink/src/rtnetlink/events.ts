@@ -53,7 +53,8 @@ export type RtnetlinkEvent = EventBody & {
   readonly netnsId?: number;
 };
 
-type EventBody =
+/** What an event tells of. */
+export type EventBody =
   | { readonly type: "link"; readonly change: Change; readonly link: Link }
   | { readonly type: "address"; readonly change: Change; readonly address: InterfaceAddress }
   | { readonly type: "route"; readonly change: Change; readonly route: Route }

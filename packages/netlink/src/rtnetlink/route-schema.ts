@@ -1,7 +1,7 @@
 import { formatIpv4, formatIpv6, ipAddress, parseAddress } from "../schema/address.js";
 import { attributes } from "../schema/attributes.js";
 import { type Input, littleEndian, type Output } from "../schema/bytes.js";
-import { binary, type Codec, s32, u8, u16, u16be, u32 } from "../schema/codec.js";
+import { binary, type Codec, type Encodable, s32, u8, u16, u16be, u32 } from "../schema/codec.js";
 import { NetlinkDecodeError, NetlinkEncodeError } from "../schema/errors.js";
 import { message } from "../schema/message-body.js";
 import { enumeration, flags } from "../schema/names.js";
@@ -144,9 +144,10 @@ export interface WireNexthop {
   readonly attributes?: NonNullable<ReturnType<typeof nexthopAttributes.decode>> | undefined;
 }
 
-type WireNexthopInput = Omit<WireNexthop, "attributes"> & {
-  readonly attributes?: Parameters<typeof nexthopAttributes.encode>[1] | undefined;
-};
+/** As {@link WireNexthop}, but every value in the forms that encoding takes. */
+export interface WireNexthopInput extends Omit<WireNexthop, "attributes"> {
+  readonly attributes?: Encodable<typeof nexthopAttributes> | undefined;
+}
 
 /** RTA_MULTIPATH: structs rtnexthop one after the other, each with attributes. */
 const nexthops: Codec<WireNexthop[], readonly WireNexthopInput[]> = {

@@ -40,8 +40,11 @@ export interface MonitorOptions {
 export class Rtnetlink implements Disposable {
   /** The socket underneath, for requests that have no method here. */
   readonly socket: NetlinkSocket;
+  /** Network devices. */
   readonly links: Links;
+  /** Queueing disciplines. */
   readonly qdiscs: Qdiscs;
+  /** Filters of qdiscs, which classify packets and act on them. */
   readonly filters: Filters;
   #addresses: Addresses | undefined;
   #routes: Routes | undefined;
@@ -64,56 +67,67 @@ export class Rtnetlink implements Disposable {
 
   // These are made when they are first asked for, so that a bundle need not load what it does not use.
 
+  /** Addresses of devices. */
   get addresses(): Addresses {
     this.#addresses ??= new Addresses(this.socket);
     return this.#addresses;
   }
 
+  /** Routes of IPv4 and IPv6. */
   get routes(): Routes {
     this.#routes ??= new Routes(this.socket);
     return this.#routes;
   }
 
+  /** Classes of qdiscs that have them, such as those of htb. */
   get classes(): Classes {
     this.#classes ??= new Classes(this.socket);
     return this.#classes;
   }
 
+  /** Chains of filters. */
   get chains(): Chains {
     this.#chains ??= new Chains(this.socket);
     return this.#chains;
   }
 
+  /** The ids that other network namespaces have in this one. */
   get namespaceIds(): NamespaceIds {
     this.#namespaceIds ??= new NamespaceIds(this.socket);
     return this.#namespaceIds;
   }
 
+  /** Routing rules: which table is asked. */
   get rules(): Rules {
     this.#rules ??= new Rules(this.socket);
     return this.#rules;
   }
 
+  /** What is known of hosts on the link: ARP and neighbour discovery, proxies too. */
   get neighbours(): Neighbours {
     this.#neighbours ??= new Neighbours(this.socket);
     return this.#neighbours;
   }
 
+  /** How neighbours are kept, by table and device. */
   get neighbourTables(): NeighbourTables {
     this.#neighbourTables ??= new NeighbourTables(this.socket);
     return this.#neighbourTables;
   }
 
+  /** Forwarding databases of bridges and tunnels. */
   get fdb(): ForwardingDatabase {
     this.#fdb ??= new ForwardingDatabase(this.socket);
     return this.#fdb;
   }
 
+  /** Nexthop objects, groups and their buckets. */
   get nexthops(): Nexthops {
     this.#nexthops ??= new Nexthops(this.socket);
     return this.#nexthops;
   }
 
+  /** VLANs of the ports of bridges. */
   get bridgeVlans(): BridgeVlans {
     this.#bridgeVlans ??= new BridgeVlans(this.socket);
     return this.#bridgeVlans;

@@ -19,7 +19,8 @@ export interface UnknownAttribute {
 
 /** One attribute: its number, the constant that names the number in the kernel's headers, and its payload. */
 export type Declaration = readonly [id: number, constant: string, codec: Codec<unknown, never>];
-type Declarations = Readonly<Record<string, Declaration>>;
+/** The attributes of a set by name, in the order in which they are written. */
+export type Declarations = Readonly<Record<string, Declaration>>;
 
 /** What an attribute set decodes to. All attributes are optional: which ones are there, the kernel decides. */
 export type AttributesOf<D extends Declarations> = { -readonly [K in keyof D]?: Decoded<D[K][2]> } & {

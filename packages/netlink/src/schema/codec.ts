@@ -57,7 +57,9 @@ export interface Fixed<Out, In = Out> extends Codec<Out, In> {
   readonly size: number;
   /** The alignment that C gives it, in bytes. */
   readonly align: number;
+  /** The value at a byte. */
   read(input: Input, offset: number): Out;
+  /** Writes into bytes that were reserved. @throws NetlinkEncodeError where the value cannot be written */
   write(output: Output, offset: number, value: In): void;
 }
 

@@ -5,6 +5,7 @@ export {
   type AttributesOf,
   attributes,
   type Declaration,
+  type Declarations,
   flagged,
   repeated,
   type UnknownAttribute,
@@ -25,7 +26,9 @@ export { enumeration, type FlagNames, flags, flags64, type Named } from "./names
 export {
   array,
   bytes,
+  type Data as StructData,
   elements,
+  type Fields as StructFields,
   type Padding,
   padding,
   Struct,
@@ -35,7 +38,7 @@ export {
   structThenArray,
   wireLength,
 } from "./struct.js";
-export { SubMessage, subMessage } from "./sub-message.js";
+export { type Kinds as SubMessageKinds, SubMessage, subMessage } from "./sub-message.js";
 export { string, stringUpTo } from "./text.js";
 export { NLA_F_NESTED, NLA_F_NET_BYTEORDER, NLA_TYPE_MASK } from "./tlv.js";
 export { uint } from "./uint.js";

@@ -11,8 +11,10 @@ export const wireLength: unique symbol = Symbol("wireLength");
 /** On a struct in whose holes a kernel left something: those bytes, each with its offset. */
 const holeBytes: unique symbol = Symbol("holeBytes");
 
-type Fields = Readonly<Record<string, Fixed<unknown, never> | Padding>>;
-type Data<F extends Fields> = { [K in keyof F as F[K] extends Padding ? never : K]: F[K] };
+/** The fields of a struct by name, in their order. */
+export type Fields = Readonly<Record<string, Fixed<unknown, never> | Padding>>;
+/** The fields without what is only padding. */
+export type Data<F extends Fields> = { [K in keyof F as F[K] extends Padding ? never : K]: F[K] };
 
 /** What a struct decodes to. Kernels add fields at the end: what comes after ours is kept in `tail`. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof Data<F>]: Decoded<Data<F>[K]> } & {
@@ -110,6 +112,7 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
     return value as StructValue<F>;
   }
 
+  /** Writes into bytes that were reserved; absent fields stay zero. @throws NetlinkEncodeError naming the field */
   write(output: Output, offset: number, value: StructInput<F>): void {
     const values = value as Readonly<Record<string, unknown>>;
     for (const { name, offset: at, type } of this.#layout.fields) {

@@ -2,7 +2,8 @@ import type { Input, Output } from "./bytes.js";
 import type { Codec, Decoded, Encodable, Scope } from "./codec.js";
 import { NetlinkEncodeError } from "./errors.js";
 
-type Kinds = Readonly<Record<string, Codec<unknown, never>>>;
+/** How a payload reads, by the value of the attribute that selects it. */
+export type Kinds = Readonly<Record<string, Codec<unknown, never>>>;
 
 /** A payload whose form a sibling attribute names. Bytes stand for forms that are not declared. */
 export class SubMessage<const K extends Kinds>

@@ -17,7 +17,8 @@ export interface ClassXstatsByKind {
   htb: XstatsOf<"htb">;
   sfq: XstatsOf<"sfq">;
 }
-type ClassXstats = ClassXstatsByKind[keyof ClassXstatsByKind] | Uint8Array;
+/** Counters of a class of any kind; bytes where the kind is not known here. */
+export type ClassXstats = ClassXstatsByKind[keyof ClassXstatsByKind] | Uint8Array;
 
 /** Whether a class is of a kind: its `xstats` are typed then. */
 export function isClassKind<K extends keyof ClassXstatsByKind>(
