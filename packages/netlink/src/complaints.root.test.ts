@@ -218,16 +218,19 @@ root(
   },
 );
 
-root("vishvananda/netlink #1114: an IPv4-mapped address is an IPv6 address, whatever it looks like", () => {
-  inNamespace((rt) => {
-    rt.links.set("lo", { up: true });
-    rt.addresses.add({ index: 1, address: "::ffff:192.0.2.1/128" });
-    const found = rt.addresses.find(1, "::ffff:192.0.2.1");
-    assert.is(found?.family, "ipv6");
-    assert.is(rt.addresses.find(1, "192.0.2.1"), undefined);
-    rt.addresses.remove({ index: 1, address: "::ffff:192.0.2.1/128" });
-  });
-});
+root(
+  "vishvananda/netlink #1114, #1198: an IPv4-mapped address is an IPv6 address, whatever it looks like",
+  () => {
+    inNamespace((rt) => {
+      rt.links.set("lo", { up: true });
+      rt.addresses.add({ index: 1, address: "::ffff:192.0.2.1/128" });
+      const found = rt.addresses.find(1, "::ffff:192.0.2.1");
+      assert.is(found?.family, "ipv6");
+      assert.is(rt.addresses.find(1, "192.0.2.1"), undefined);
+      rt.addresses.remove({ index: 1, address: "::ffff:192.0.2.1/128" });
+    });
+  },
+);
 
 root("pyroute2 #712: the kernel filters, so that what is not wanted is not even sent", () => {
   inNamespace((rt) => {

@@ -1,29 +1,28 @@
 import { execFileSync } from "node:child_process";
 import { suite } from "uvu";
-import { compile, examplesOf } from "./examples.js";
+import { compile, type Example, examplesOf } from "./examples.js";
 
-const test = suite("programs in the README of bpf-loader");
+/** What a package's programs find, in a mount and a network namespace of their own, whose device 1 is loopback. */
+const stages = {
+  "bpf-loader": ["mount -t bpf bpf /sys/fs/bpf", "mkdir /sys/fs/bpf/count"],
+  netlink: ["mount -t tmpfs run /run", "ip netns add blue"],
+};
 
-/** A mount and a network namespace of its own, whose device 1 is loopback, and a BPF filesystem. */
-const stage = [
-  "mount -t bpf bpf /sys/fs/bpf",
-  "mkdir /sys/fs/bpf/count",
-  "ip link set lo up",
-  'cd "$1" && shift',
-  'exec "$@"',
-].join("\n");
+for (const [name, stage] of Object.entries(stages)) {
+  const test = suite(`programs in the README of ${name}`);
+  const script = [...stage, "ip link set lo up", 'cd "$1" && shift', 'exec "$@"'].join("\n");
+  const examples: Example[] = examplesOf(`packages/${name}`);
+  const compiled = compile(examples);
+  test.after(() => compiled[Symbol.dispose]());
 
-const examples = examplesOf("packages/bpf-loader");
-const compiled = compile(examples);
-test.after(() => compiled[Symbol.dispose]());
-
-for (const { name } of examples) {
-  test(`${name} runs`, () => {
-    const command = [compiled.folder, process.execPath, compiled.path(name)];
-    execFileSync("unshare", ["--mount", "--net", "sh", "-ec", stage, "sh", ...command], {
-      stdio: ["ignore", "ignore", "pipe"],
+  for (const { name } of examples) {
+    test(`${name} runs`, () => {
+      const command = [compiled.folder, process.execPath, compiled.path(name)];
+      execFileSync("unshare", ["--mount", "--net", "sh", "-ec", script, "sh", ...command], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
     });
-  });
-}
+  }
 
-test.run();
+  test.run();
+}

@@ -82,7 +82,7 @@ needs("sch_clsact")("clsact is made once, found and removed", () => {
 });
 
 needs("sch_tbf")(
-  "tbf has the rate and burst that it was given, also above 4 GB/s, as tc(8) reads them",
+  "vishvananda/netlink #560, #561, #579, #890: tbf has the rate and burst that it was given, also above 4 GB/s, as tc(8) reads them",
   () => {
     inNamespace((rt, namespace) => {
       const index = device(rt);
@@ -115,65 +115,68 @@ needs("sch_tbf")(
   },
 );
 
-needs("sch_htb")("htb has its classes, as tc(8) reads them", () => {
-  inNamespace((rt, namespace) => {
-    const index = device(rt);
-    rt.qdiscs.replace({
-      index,
-      kind: "htb",
-      handle: "1:",
-      options: { defaultClass: 0x10, rateToQuantum: 20 },
+needs("sch_htb")(
+  "vishvananda/netlink #560, #890: htb has its classes, rates and bursts, as tc(8) reads them",
+  () => {
+    inNamespace((rt, namespace) => {
+      const index = device(rt);
+      rt.qdiscs.replace({
+        index,
+        kind: "htb",
+        handle: "1:",
+        options: { defaultClass: 0x10, rateToQuantum: 20 },
+      });
+      const qdisc = rt.qdiscs.find(index);
+      assert.ok(qdisc && isQdiscKind(qdisc, "htb") && qdisc.options?.defaultClass === 0x10);
+      const rate = { rateBitsPerSecond: 80_000_000n };
+      rt.classes.add({ index, kind: "htb", parent: "1:", handle: "1:1", options: rate });
+      rt.classes.add({
+        index,
+        kind: "htb",
+        parent: "1:1",
+        handle: "1:10",
+        options: {
+          rateBitsPerSecond: 8_000_000n,
+          ceilBitsPerSecond: 40_000_000_000n,
+          burstBytes: 20_000,
+          priority: 3,
+        },
+      });
+      assert.is(
+        code(() => rt.classes.add({ index, kind: "htb", parent: "1:", handle: "1:10", options: rate })),
+        "EEXIST",
+      );
+      const classes = new Map([...rt.classes.dump({ index })].map((one) => [one.handle, one]));
+      assert.is(classes.size, 2);
+      const leaf = classes.get(0x10010);
+      assert.is(leaf?.parent, 0x10001);
+      assert.is(leaf?.options?.rateBitsPerSecond, 8_000_000n);
+      assert.is(leaf?.options?.ceilBitsPerSecond, 40_000_000_000n);
+      assert.is(leaf?.options?.burstBytes, 20_000);
+      assert.is(leaf?.options?.priority, 3);
+      assert.is(leaf?.stats?.packets, 0n);
+      assert.ok(leaf && isClassKind(leaf, "htb"));
+      assert.type((leaf as TrafficClass<"htb">).xstats?.lends, "number");
+      // tc has no JSON for classes before iproute2 6.2.
+      const theirs = runTc(namespace, "class", "show", "dev", "v0", "classid", "1:10");
+      assert.match(theirs, "prio 3 rate 8Mbit ceil 40Gbit burst 20000b");
+      assert.is(
+        code(() => rt.classes.remove({ index, handle: "1:1" })),
+        "EBUSY",
+      );
+      rt.classes.replace({
+        index,
+        kind: "htb",
+        parent: "1:1",
+        handle: "1:10",
+        options: { rateBitsPerSecond: 4_000_000n },
+      });
+      rt.classes.remove({ index, handle: "1:10" });
+      rt.classes.remove({ index, handle: "1:1" });
+      assert.is([...rt.classes.dump({ index })].length, 0);
     });
-    const qdisc = rt.qdiscs.find(index);
-    assert.ok(qdisc && isQdiscKind(qdisc, "htb") && qdisc.options?.defaultClass === 0x10);
-    const rate = { rateBitsPerSecond: 80_000_000n };
-    rt.classes.add({ index, kind: "htb", parent: "1:", handle: "1:1", options: rate });
-    rt.classes.add({
-      index,
-      kind: "htb",
-      parent: "1:1",
-      handle: "1:10",
-      options: {
-        rateBitsPerSecond: 8_000_000n,
-        ceilBitsPerSecond: 40_000_000_000n,
-        burstBytes: 20_000,
-        priority: 3,
-      },
-    });
-    assert.is(
-      code(() => rt.classes.add({ index, kind: "htb", parent: "1:", handle: "1:10", options: rate })),
-      "EEXIST",
-    );
-    const classes = new Map([...rt.classes.dump({ index })].map((one) => [one.handle, one]));
-    assert.is(classes.size, 2);
-    const leaf = classes.get(0x10010);
-    assert.is(leaf?.parent, 0x10001);
-    assert.is(leaf?.options?.rateBitsPerSecond, 8_000_000n);
-    assert.is(leaf?.options?.ceilBitsPerSecond, 40_000_000_000n);
-    assert.is(leaf?.options?.burstBytes, 20_000);
-    assert.is(leaf?.options?.priority, 3);
-    assert.is(leaf?.stats?.packets, 0n);
-    assert.ok(leaf && isClassKind(leaf, "htb"));
-    assert.type((leaf as TrafficClass<"htb">).xstats?.lends, "number");
-    // tc has no JSON for classes before iproute2 6.2.
-    const theirs = runTc(namespace, "class", "show", "dev", "v0", "classid", "1:10");
-    assert.match(theirs, "prio 3 rate 8Mbit ceil 40Gbit burst 20000b");
-    assert.is(
-      code(() => rt.classes.remove({ index, handle: "1:1" })),
-      "EBUSY",
-    );
-    rt.classes.replace({
-      index,
-      kind: "htb",
-      parent: "1:1",
-      handle: "1:10",
-      options: { rateBitsPerSecond: 4_000_000n },
-    });
-    rt.classes.remove({ index, handle: "1:10" });
-    rt.classes.remove({ index, handle: "1:1" });
-    assert.is([...rt.classes.dump({ index })].length, 0);
-  });
-});
+  },
+);
 
 needs("sch_fq", "ifb")("fq has every parameter that it was given, as tc(8) reads them", () => {
   inNamespace((rt, namespace) => {
@@ -274,7 +277,7 @@ root("a kind that the kernel lacks is refused in words", () => {
 });
 
 needs("cls_bpf", "sch_clsact")(
-  "a bpf filter has its program, name and classid; add is exclusive, replace replaces",
+  "vishvananda/netlink #901, #914, go-tc #25: a filter has the handle and priority that it was given; add is exclusive, replace replaces",
   () => {
     inNamespace((rt, namespace) => {
       const index = device(rt);
