@@ -16,18 +16,27 @@ import {
 /** What libbpf's side of "bpf" is compiled with, and its command line. */
 const peerPackages = ["gcc", "libc6-dev", "libbpf-dev", "bpftool"];
 
-const USAGE = `Usage: npm run bench [-- [add] [shaping] [bpf] [OPTIONS]]
+/** What "netlink" is measured beside; npm's is a dependency of test/bench. */
+const netlinkPackages = ["iproute2", "python3-pyroute2", "util-linux"];
 
-  --kernel VERSION  under this kernel (default 5.10, 6.1 and 6.12; "bpf": this machine's own); may be given again
+/** Measurements that write a report. */
+const reporting = ["bpf", "netlink"];
+
+const USAGE = `Usage: npm run bench [-- [add] [shaping] [bpf] [netlink] [OPTIONS]]
+
+  --kernel VERSION  under this kernel (default 5.10, 6.1 and 6.12; "bpf", "netlink": this machine's own); may be given again
   --here            run "add" on this machine's own kernel
-  --json FILE       write what "bpf" measured into this file`;
+  --quick           "netlink" with a tenth of the routes, links and filters
+  --json FILE       write what "bpf" or "netlink" measured into this file`;
 
 await main(async (args) => {
-  const { names, kernels, given, here, json } = parse(args);
+  const { names, kernels, given, here, json, quick } = parse(args);
   requireRoot("The benchmarks make network namespaces and boot kernels; they");
   await prepareCheckout();
   if (names.includes("bpf")) await requireDebianPackages(peerPackages);
-  if (names.some((name) => name !== "bpf") || given) await requireVmPackages();
+  if (names.includes("netlink")) await requireDebianPackages(netlinkPackages);
+  const others = names.filter((name) => name !== "netlink" && (name !== "bpf" || given));
+  if (others.length > 0) await requireVmPackages();
   let failures = 0;
   if (names.includes("add")) {
     const script = [process.execPath, "test/bench/dist/add.js"];
@@ -39,6 +48,11 @@ await main(async (args) => {
     const script = [process.execPath, "test/bench/dist/bpf/main.js", ...(json ? ["--json", json] : [])];
     if (!given) failures += (await run(...programOf(script))) === 0 ? 0 : 1;
     for (const kernel of given ? kernels : []) failures += (await inVm(kernel, script)) === 0 ? 0 : 1;
+  }
+  if (names.includes("netlink")) {
+    const script = ["test/bench/dist/netlink/main.js", ...(quick ? ["--quick"] : [])];
+    const output = json ? ["--json", json] : [];
+    failures += (await run(process.execPath, [...script, ...output])) === 0 ? 0 : 1;
   }
   return failures === 0 ? 0 : 1;
 });
@@ -52,17 +66,22 @@ function parse(args) {
         kernel: { type: "string", multiple: true },
         here: { type: "boolean" },
         json: { type: "string" },
+        quick: { type: "boolean" },
       },
     });
-    const known = ["add", "shaping", "bpf"];
+    const known = ["add", "shaping", "bpf", "netlink"];
     const stranger = positionals.find((name) => !known.includes(name));
     if (stranger) throw new Error(`there is no measurement "${stranger}"`);
+    const names = positionals.length > 0 ? positionals : known;
+    if (values.json && names.filter((name) => reporting.includes(name)).length !== 1)
+      throw new Error("--json FILE takes one of the measurements bpf and netlink");
     return {
-      names: positionals.length > 0 ? positionals : known,
+      names,
       kernels: values.kernel ?? ["5.10", "6.1", "6.12"],
       given: values.kernel !== undefined,
       here: values.here === true,
       json: values.json && resolve(values.json),
+      quick: values.quick === true,
     };
   } catch (error) {
     throw new SetupError(`${error.message}\n\n${USAGE}`);

@@ -13,8 +13,9 @@ import {
   RingBuffer,
 } from "@weir/bpf-loader";
 import { mountBpffs, unmount } from "@weir/syscall";
+import type { Peer } from "../peer.js";
 import { collectGarbage, heldBytes } from "./memory.js";
-import { Peer } from "./peer.js";
+import { startLibbpf } from "./peer.js";
 import { median, type Result, reached, table } from "./report.js";
 
 // Both sides do the same work in turns, so that a slow moment of the machine hits both; all figures are medians.
@@ -320,7 +321,7 @@ function processContest(folder: string): Result | undefined {
 }
 
 async function measureAll(folder: string): Promise<Result[]> {
-  using peer = new Peer(folder);
+  using peer = startLibbpf(folder);
   using elements = BpfObject.parse(new Uint8Array(readFileSync(object("elements")))).load();
   const map = elements.map<number, bigint>("numbers");
   using ring = RingBuffer.open(elements.map("records"));

@@ -1,0 +1,70 @@
+// What @weir/netlink does in the netlink benchmark; see main.ts.
+import { Rtnetlink } from "@weir/netlink";
+import { expectCount, routeAddress, serve, timed } from "./side.js";
+
+using rt = Rtnetlink.open();
+const mainTable = { family: "ipv4", table: 254 } as const;
+
+/** 10.0.0.0/8 as the destination, on its way out, goes to class 1:1. */
+const filter = {
+  parent: "egress",
+  kind: "u32",
+  priority: 1,
+  protocol: "ip",
+  options: { classid: "1:1", keys: [{ mask: 0xff00_0000, value: 0x0a00_0000, offset: 16 }] },
+} as const;
+
+await serve({
+  routes: (expected = 0) =>
+    timed(() => {
+      let count = 0;
+      for (const route of rt.routes.dump(mainTable)) if (route.destination) count++;
+      expectCount("routes", count, expected);
+    }),
+  /** The most memory that the process had while it read the routes one by one, in bytes beyond what it had before. */
+  routesMemory: (expected = 0) => {
+    const before = process.memoryUsage.rss();
+    let most = before;
+    let count = 0;
+    for (const route of rt.routes.dump(mainTable))
+      if (route.destination && ++count % 10_000 === 0) most = Math.max(most, process.memoryUsage.rss());
+    expectCount("routes", count, expected);
+    return most - before;
+  },
+  links: (expected = 0) =>
+    timed(() => {
+      let count = 0;
+      for (const link of rt.links.dump()) if (link.stats) count++;
+      expectCount("links", count, expected);
+    }),
+  link: (index = 0, times = 0) =>
+    timed(() => {
+      for (let i = 0; i < times; i++) rt.links.get(index);
+    }),
+  add: (index = 0, count = 0) =>
+    timed(() => {
+      for (let i = 0; i < count; i++) rt.routes.add({ destination: `${routeAddress(i)}/32`, index });
+    }),
+  addBatched: (index = 0, count = 0) =>
+    timed(() => {
+      rt.batch((batch) => {
+        for (let i = 0; i < count; i++) batch.routes.add({ destination: `${routeAddress(i)}/32`, index });
+      });
+    }),
+  tc: (first = 0, devices = 0, step = 0) =>
+    timed(() => {
+      for (let index = first; index < first + devices * step; index += step) {
+        rt.qdiscs.add({ index, kind: "clsact" });
+        rt.filters.add({ index, ...filter });
+      }
+    }),
+  tcBatched: (first = 0, devices = 0, step = 0) =>
+    timed(() => {
+      rt.batch((batch) => {
+        for (let index = first; index < first + devices * step; index += step) {
+          batch.qdiscs.add({ index, kind: "clsact" });
+          batch.filters.add({ index, ...filter });
+        }
+      });
+    }),
+});
