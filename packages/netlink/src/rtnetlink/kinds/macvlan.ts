@@ -1,5 +1,5 @@
 import { linkLayerAddress } from "../../schema/address.js";
-import { attributes } from "../../schema/attributes.js";
+import { attributes, repeated } from "../../schema/attributes.js";
 import { once, s32, u16, u32 } from "../../schema/codec.js";
 import { enumeration, flags } from "../../schema/names.js";
 
@@ -10,6 +10,11 @@ export const ipvlanData = once(() =>
     flags: [2, "IFLA_IPVLAN_FLAGS", flags(u16, { private: 1, vepa: 2 })],
   }),
 );
+
+/** Whose packets a macvlan of mode "source" takes. */
+const sourceAddresses = attributes({
+  addresses: [4, "IFLA_MACVLAN_MACADDR", repeated(linkLayerAddress)],
+});
 
 /** macvlan and macvtap: enum IFLA_MACVLAN_*. */
 export const macvlanData = once(() =>
@@ -26,7 +31,7 @@ export const macvlanData = once(() =>
       enumeration(u32, { add: 0, delete: 1, flush: 2, set: 3 }),
     ],
     macAddress: [4, "IFLA_MACVLAN_MACADDR", linkLayerAddress],
-    macAddresses: [5, "IFLA_MACVLAN_MACADDR_DATA", attributes({})],
+    macAddresses: [5, "IFLA_MACVLAN_MACADDR_DATA", sourceAddresses],
     macAddressCount: [6, "IFLA_MACVLAN_MACADDR_COUNT", u32],
     broadcastQueueLength: [7, "IFLA_MACVLAN_BC_QUEUE_LEN", u32],
     broadcastQueueLengthUsed: [8, "IFLA_MACVLAN_BC_QUEUE_LEN_USED", u32],
