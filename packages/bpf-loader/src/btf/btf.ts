@@ -116,8 +116,9 @@ export class Btf {
     const number = kindNumber(kind);
     if (this.base) yield* this.base.typesOf(kind);
     if (((this.#layout.kinds >>> number) & 1) === 0) return;
-    for (let id = this.firstId; id <= this.typeCount; id++) {
-      if (this.#kind(id) === number) yield this.type(id) as BtfTypeOf<Kind>;
+    const { words, offsets } = this.#layout;
+    for (let i = 0; i < offsets.length; i++) {
+      if (kindOf(words[offsets[i]! + 1]!) === number) yield this.type(this.firstId + i) as BtfTypeOf<Kind>;
     }
   }
 
@@ -265,7 +266,7 @@ const MODIFIERS =
   (1 << BtfKind.TYPE_TAG);
 
 function kindNumber(kind: BtfType["kind"]): number {
-  return BtfKind[kind.toUpperCase() as Uppercase<BtfType["kind"]>];
+  return kindNames.indexOf(kind);
 }
 
 function checkedSize(id: number, size: number): number {

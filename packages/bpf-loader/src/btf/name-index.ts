@@ -1,6 +1,8 @@
 import { type BtfLayout, kindOf } from "./layout.js";
 import { type BtfStrings, essentialEnd, hashOf } from "./strings.js";
 
+const NONE = new Uint32Array();
+
 /** Searches by reading every type, before an index of all names is worth its making. */
 const SCANS = 8;
 
@@ -14,7 +16,7 @@ export class NameIndex {
   #scans = 0;
   /** The first type of each bucket, and the type after each in its bucket; both count from 1, and 0 is none. */
   #heads: Uint32Array | undefined;
-  #next = new Uint32Array(0);
+  #next = NONE;
 
   constructor(layout: BtfLayout, strings: BtfStrings) {
     this.#layout = layout;

@@ -125,7 +125,8 @@ class Loading implements Disposable {
   }
 
   addProgram({ spec, linked }: PreparedProgram): void {
-    const code = linked.code.slice();
+    // Linked for this load alone: what only the kernel has a number for is filled in where it stands.
+    const { code } = linked;
     const view = new DataView(code.buffer);
     const modules: Fd[] = [];
     for (const reference of linked.references) this.#complete(view, reference, modules);

@@ -59,9 +59,11 @@ export function objectInfo<F extends Fields>(
   return layout.read(struct) as ReturnType<Layout<F>["read"]>;
 }
 
+const REFUSED = /[^A-Za-z0-9_.]/;
+
 /** A name as the kernel takes it: at most 15 of [A-Za-z0-9_.] (bpf_obj_name_cpy, kernel/bpf/syscall.c). */
 export function kernelName(name: string): string {
-  return name.replaceAll(/[^A-Za-z0-9_.]/g, "_").slice(0, 15);
+  return (REFUSED.test(name) ? name.replaceAll(/[^A-Za-z0-9_.]/g, "_") : name).slice(0, 15);
 }
 
 function objectKind(fd: Fd): string {
