@@ -77,7 +77,7 @@ function objectContests(name: string, label: string, loads: number): Contest[] {
       command: "load",
       argument: path,
       count: loads,
-      warmUp: loads * 40,
+      warmUp: loads * 200,
       goal,
       ours: () => timed(() => BpfObject.parse(bytes).load().close()),
     },
