@@ -1,4 +1,4 @@
-import { type Input, littleEndian } from "./schema/bytes.js";
+import { type Input, littleEndian, Output } from "./schema/bytes.js";
 import { NetlinkDecodeError } from "./schema/errors.js";
 
 /** sizeof(struct nlmsghdr): include/uapi/linux/netlink.h. */
@@ -67,12 +67,25 @@ export function messageAt(input: Input, at: number, end: number): MessageView {
 
 /** Puts a message together: its header, and its body padded to four bytes. */
 export function frame(type: number, flags: number, sequence: number, body: Uint8Array): Uint8Array {
-  const message = new Uint8Array(MESSAGE_HEADER + ((body.length + 3) & ~3));
-  const view = new DataView(message.buffer);
-  view.setUint32(0, MESSAGE_HEADER + body.length, littleEndian);
-  view.setUint16(4, type, littleEndian);
-  view.setUint16(6, flags, littleEndian);
-  view.setUint32(8, sequence, littleEndian);
-  message.set(body, MESSAGE_HEADER);
-  return message;
+  const output = new Output(MESSAGE_HEADER + ((body.length + 3) & ~3));
+  appendFrame(output, type, flags, sequence, body);
+  return output.finish();
+}
+
+/** As {@link frame}, after what was written before. */
+export function appendFrame(
+  output: Output,
+  type: number,
+  flags: number,
+  sequence: number,
+  body: Uint8Array,
+): void {
+  const start = output.reserve(MESSAGE_HEADER);
+  const { view } = output;
+  view.setUint32(start, MESSAGE_HEADER + body.length, littleEndian);
+  view.setUint16(start + 4, type, littleEndian);
+  view.setUint16(start + 6, flags, littleEndian);
+  view.setUint32(start + 8, sequence, littleEndian);
+  output.append(body);
+  output.align();
 }

@@ -7,7 +7,7 @@ import {
   SystemError,
 } from "@weir/syscall";
 import { type DumpOptions, DumpReader, dumpOf } from "./dump.js";
-import { ControlType, frame, MessageFlags, type MessageView, messageAt } from "./message.js";
+import { appendFrame, ControlType, MessageFlags, type MessageView, messageAt } from "./message.js";
 import {
   type Acknowledgement,
   NetlinkError,
@@ -16,7 +16,7 @@ import {
   readDone,
 } from "./netlink-error.js";
 import type { NetlinkRequest } from "./request.js";
-import { Input } from "./schema/bytes.js";
+import { Input, Output } from "./schema/bytes.js";
 import type { Codec } from "./schema/codec.js";
 import { NetlinkDecodeError } from "./schema/errors.js";
 import {
@@ -73,6 +73,7 @@ export class NetlinkSocket implements Disposable {
   readonly #socket: Socket;
   #buffer: Input;
   readonly #head = new Uint8Array(16);
+  readonly #output = new Output();
   #sequence = 1;
   #dump: DumpReader | undefined;
   #control: Uint8Array | undefined;
@@ -285,15 +286,16 @@ export class NetlinkSocket implements Disposable {
     this.#dump?.finish();
     this.#dump = undefined;
     const first = this.#sequence;
-    const frames = requests.map((request) => {
-      const sequence = this.#sequence;
+    const output = this.#output;
+    output.clear();
+    for (const request of requests) {
+      const all = (request.flags ?? 0) | MessageFlags.REQUEST | flags;
+      appendFrame(output, request.type, all, this.#sequence, request.body);
       this.#sequence = (this.#sequence + 1) >>> 0 || 1;
-      return frame(request.type, (request.flags ?? 0) | MessageFlags.REQUEST | flags, sequence, request.body);
-    });
-    const bytes = frames.length === 1 ? (frames[0] as Uint8Array) : concatenate(frames);
+    }
     // A kernel without CAP_ACK repeats the whole request in a refusal.
-    this.#provide(bytes.length + 4096);
-    this.#socket.send(bytes);
+    this.#provide(output.length + 4096);
+    this.#socket.send(output.bytes.subarray(0, output.length));
     return first;
   }
 
@@ -411,14 +413,4 @@ function unlessNothing<T>(receive: () => T): T | undefined {
 
 function timedOut(request: NetlinkRequest): NetlinkError {
   return new NetlinkError({ request, errno: errno.ETIMEDOUT as number });
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -5,6 +5,7 @@ import { NetlinkEncodeError } from "./errors.js";
 export const AddressFamily = { unspec: 0, ipv4: 2, ipv6: 10 } as const;
 
 const DECIMAL = Array.from({ length: 256 }, (_, byte) => String(byte));
+const DOT = 0x2e;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Four bytes as a dotted quad. */
@@ -36,15 +37,24 @@ export function formatIpv6(bytes: Uint8Array, at = 0): string {
 }
 
 function ipv4Bytes(text: string): Uint8Array | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
   const bytes = new Uint8Array(4);
-  for (const [index, part] of parts.entries()) {
-    // No leading zero: some parsers read such a part as octal.
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bytes[index] = Number(part);
+  let part = 0;
+  let value = -1;
+  // By hand: adding routes is mostly this.
+  for (let at = 0; at <= text.length; at++) {
+    const code = at < text.length ? text.charCodeAt(at) : DOT;
+    if (code === DOT) {
+      if (value < 0 || part === 4) return undefined;
+      bytes[part++] = value;
+      value = -1;
+    } else {
+      // No leading zero: some parsers read such a part as octal.
+      if (code < 0x30 || code > 0x39 || value === 0) return undefined;
+      value = Math.max(value, 0) * 10 + code - 0x30;
+      if (value > 255) return undefined;
+    }
   }
-  return bytes;
+  return part === 4 ? bytes : undefined;
 }
 
 function ipv6Bytes(text: string): Uint8Array | undefined {
@@ -93,13 +103,14 @@ export function parseAddress(text: string): ParsedAddress {
 
 /** Reads "192.0.2.1/24"; without a length the address is taken as a single host. @throws NetlinkEncodeError */
 export function parsePrefix(text: string): ParsedAddress & { readonly prefixLength: number } {
-  const [address = "", length, ...rest] = typeof text === "string" ? text.split("/") : [];
-  const parsed = parseAddress(address);
-  const bits = parsed.bytes.length * 8;
-  if (length === undefined) return { ...parsed, prefixLength: bits };
-  if (rest.length > 0 || !/^[0-9]{1,3}$/.test(length) || Number(length) > bits)
+  const slash = typeof text === "string" ? text.indexOf("/") : -1;
+  const { family, bytes } = parseAddress(slash < 0 ? text : text.slice(0, slash));
+  const bits = bytes.length * 8;
+  if (slash < 0) return { family, bytes, prefixLength: bits };
+  const length = text.slice(slash + 1);
+  if (!/^[0-9]{1,3}$/.test(length) || Number(length) > bits)
     throw new NetlinkEncodeError(`"${text}" has no prefix length from 0 to ${bits}`);
-  return { ...parsed, prefixLength: Number(length) };
+  return { family, bytes, prefixLength: Number(length) };
 }
 
 /** An IPv4 or IPv6 address as text; which of the two, the payload's length says. */

@@ -52,6 +52,11 @@ interface Entry {
   readonly name: string;
   readonly codec: Codec<unknown, never>;
   readonly typeFlags: number;
+  // What decoding asks of every attribute, where it is quicker to find than in codecs of a hundred shapes.
+  readonly decode: Codec<unknown, never>["decode"];
+  readonly repeats: boolean;
+  readonly exact: Codec<unknown, never>["exact"];
+  readonly subMessage: SubMessage<Record<string, Codec<unknown, never>>> | undefined;
 }
 
 /** What decoding and encoding look up. */
@@ -94,14 +99,14 @@ export class AttributeSet<const D extends Declarations>
       const to = at + length;
       if (length < HEADER || to > end) throw this.#malformed(length, type, at, end);
       const entry = byId[type & NLA_TYPE_MASK];
-      if (entry?.codec.repeats && entry !== last && values[entry.name] !== undefined) interleaved = true;
+      if (entry?.repeats && entry !== last && values[entry.name] !== undefined) interleaved = true;
       last = entry;
       if (entry === undefined) {
         keep(values, { type, bytes: input.bytes.slice(from, to), position });
       } else if (postponed?.some((one) => one.entry === entry)) {
         // The first one counts, which is decoded later.
         keep(values, { type, bytes: input.bytes.slice(from, to), position });
-      } else if (entry.codec instanceof SubMessage && !entry.codec.ready(values, outer)) {
+      } else if (entry.subMessage && !entry.subMessage.ready(values, outer)) {
         // Its selector may come later. The key is made now, so that the order stays.
         values[entry.name] = undefined;
         postponed ??= [];
@@ -230,7 +235,16 @@ export class AttributeSet<const D extends Declarations>
     const byId: (Entry | undefined)[] = [];
     const byName = new Map<string, Entry>();
     for (const [name, [id, , codec]] of Object.entries(this.declarations)) {
-      const entry = { id, name, codec, typeFlags: codec.typeFlags ?? 0 };
+      const entry: Entry = {
+        id,
+        name,
+        codec,
+        typeFlags: codec.typeFlags ?? 0,
+        decode: codec.decode,
+        repeats: codec.repeats ?? false,
+        exact: codec.exact,
+        subMessage: codec instanceof SubMessage ? codec : undefined,
+      };
       byId[id] = entry;
       byName.set(name, entry);
     }
@@ -274,27 +288,27 @@ function decodeOne(
   values: Record<string, unknown>,
   scope: Scope | undefined,
 ): void {
-  const { codec, name } = entry;
+  const { codec, name, repeats } = entry;
   let value: unknown;
   try {
-    value = codec.decode(input, from, to, scope);
+    value = entry.decode.call(codec, input, from, to, scope);
   } catch (error) {
     throw error instanceof NetlinkDecodeError ? error.within(name) : error;
   }
   const before = values[name];
-  if (value === undefined || (before !== undefined && !codec.repeats)) {
+  if (value === undefined || (before !== undefined && !repeats)) {
     keep(values, { type, bytes: input.bytes.slice(from, to), position });
     return;
   }
-  if (!codec.repeats) values[name] = value;
+  if (!repeats) values[name] = value;
   else if (before === undefined) values[name] = [value];
   else (before as unknown[]).push(value);
-  const exact = codec.exact === undefined || codec.exact(input, from, to);
+  const exact = entry.exact === undefined || entry.exact.call(codec, input, from, to);
   if ((type & ~NLA_TYPE_MASK) === entry.typeFlags && exact) return;
   const holder = values as { [quirks]?: Quirks };
   holder[quirks] ??= {};
   const quirk = { type, value, bytes: exact ? undefined : input.bytes.slice(from, to) };
-  if (!codec.repeats) {
+  if (!repeats) {
     holder[quirks][name] = quirk;
     return;
   }

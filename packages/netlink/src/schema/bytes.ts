@@ -55,6 +55,12 @@ export class Output {
     return this.bytes.slice(0, this.length);
   }
 
+  /** Forgets what was written, and keeps the buffer. */
+  clear(): void {
+    this.bytes.fill(0, 0, this.length);
+    this.length = 0;
+  }
+
   #grow(end: number): void {
     if (end > MAX_OUTPUT) throw new NetlinkEncodeError(`a message of more than ${MAX_OUTPUT} bytes`);
     const bytes = new Uint8Array(Math.max(end, this.bytes.length * 2));

@@ -83,9 +83,20 @@ export function decode<Out>(codec: Codec<Out, never>, bytes: Uint8Array): Out {
   return value;
 }
 
+/** A buffer that no encoding is using: a new one each time would cost more than most requests' encoding. */
+let spare: Output | undefined;
+const MAX_SPARE = 64 << 10;
+
 /** Encodes a value to bytes. @throws NetlinkEncodeError where the value does not fit */
 export function encode<In>(codec: Codec<unknown, In>, value: In): Uint8Array {
-  const output = new Output();
-  codec.encode(output, value, undefined);
-  return output.finish();
+  const output = spare ?? new Output();
+  // An encoder may call this again.
+  spare = undefined;
+  try {
+    codec.encode(output, value, undefined);
+    return output.finish();
+  } finally {
+    output.clear();
+    if (output.bytes.length <= MAX_SPARE) spare = output;
+  }
 }
