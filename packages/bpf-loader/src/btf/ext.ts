@@ -93,14 +93,17 @@ function readPart(view: DataView, btf: Btf, minimum: number): Map<string, ExtRec
 
 function readOffsets(data: DataView, recordSize: number, little: boolean, name: string): Uint32Array {
   const offsets = new Uint32Array(data.byteLength / recordSize);
+  let last = 0;
   for (let i = 0; i < offsets.length; i++) {
-    offsets[i] = data.getUint32(i * recordSize, little);
-    if (offsets[i]! % 8 !== 0 || (i > 0 && offsets[i]! < offsets[i - 1]!)) {
+    const offset = data.getUint32(i * recordSize, little);
+    if ((offset & 7) !== 0 || offset < last) {
       throw new BtfError(
         "BTF_RANGE",
         `.BTF.ext describes the instructions of section "${name}" out of order`,
       );
     }
+    offsets[i] = offset;
+    last = offset;
   }
   return offsets;
 }

@@ -59,8 +59,9 @@ export function readExterns(elf: ElfFile, btf: Btf | undefined): Map<string, Ext
 function undefinedSymbols(elf: ElfFile): Map<string, boolean> {
   const found = new Map<string, boolean>();
   for (const symbol of elf.symbols) {
+    if (symbol.sectionIndex !== SectionIndex.UNDEF) continue;
     const { binding } = symbol;
-    if (symbol.sectionIndex !== SectionIndex.UNDEF || binding === SymbolBinding.LOCAL) continue;
+    if (binding === SymbolBinding.LOCAL) continue;
     if (symbol.name !== "") found.set(symbol.name, binding === SymbolBinding.WEAK);
   }
   return found;

@@ -159,14 +159,16 @@ class ReferenceReader {
     relocations: readonly ElfRelocation[],
     byInstruction: Uint32Array,
   ): void {
-    const { code } = function_;
+    const { code, start } = function_;
     const count = code.length / INSTRUCTION_SIZE;
     for (let at = 0; at < count; at++) {
       const opcode = code[at * INSTRUCTION_SIZE]!;
+      const number = byInstruction[start + at]!;
+      // Most instructions refer to nothing.
+      if (number === 0 && opcode !== CALL && opcode !== LOAD_64) continue;
       if (opcode === LOAD_64 && at + 1 >= count) {
         throw new BpfObjectError("BPF_FUNCTION", `function "${function_.name}" ends within a 64-bit load`);
       }
-      const number = byInstruction[function_.start + at]!;
       const relocation = number === 0 ? undefined : relocations[number - 1];
       if (relocation) function_.references.push(this.#relocated(function_, at, relocation));
       else if (opcode === CALL && this.#sourceRegister(code, at) === PSEUDO_CALL) {
