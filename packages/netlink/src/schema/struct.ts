@@ -70,12 +70,20 @@ export function bytes(size: number): Fixed<Uint8Array> {
   };
 }
 
+interface Field {
+  readonly name: string;
+  readonly offset: number;
+  readonly type: Fixed<unknown, never>;
+}
+
 interface Layout {
   readonly size: number;
   readonly align: number;
-  readonly fields: readonly { name: string; offset: number; type: Fixed<unknown, never> }[];
+  readonly fields: readonly Field[];
   /** The offsets of bytes that belong to no field. */
   readonly holes: readonly number[];
+  /** An object with all fields. */
+  readonly empty: Readonly<Record<string, undefined>>;
 }
 
 /** A C struct: the fields in order, aligned and padded as C does on 64-bit Linux. */
@@ -106,9 +114,13 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
 
   /** The struct's bytes at `offset`, all of which must be there. */
   read(input: Input, offset: number): StructValue<F> {
-    const value: Record<string, unknown> = {};
-    for (const field of this.#layout.fields)
+    const { fields, empty } = this.#layout;
+    // A copy of an object with all fields: adding them one by one takes twice as long.
+    const value: Record<string, unknown> = { ...empty };
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index] as Field;
       value[field.name] = field.type.read(input, offset + field.offset);
+    }
     return value as StructValue<F>;
   }
 
@@ -222,7 +234,7 @@ export function elements<Out, In>(element: Fixed<Out, In>): Codec<Out[], readonl
 function layOut(fields: Fields): Layout {
   let offset = 0;
   let align = 1;
-  const placed: { name: string; offset: number; type: Fixed<unknown, never> }[] = [];
+  const placed: Field[] = [];
   for (const [name, type] of Object.entries(fields)) {
     if ("padding" in type) {
       offset += type.padding;
@@ -238,7 +250,8 @@ function layOut(fields: Fields): Layout {
     placed.flatMap(({ offset, type }) => Array.from({ length: type.size }, (_, at) => offset + at)),
   );
   const holes = Array.from({ length: size }, (_, at) => at).filter((at) => !held.has(at));
-  return { size, align, fields: placed, holes };
+  const empty = Object.fromEntries(placed.map(({ name }) => [name, undefined]));
+  return { size, align, fields: placed, holes, empty };
 }
 
 function roundUp(value: number, multiple: number): number {
