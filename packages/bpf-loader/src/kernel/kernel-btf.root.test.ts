@@ -42,6 +42,7 @@ test("its types in C are what bpftool writes", () => {
       .split("\n")
       .filter((line) => !/^\t+[a-z ]+: \d+;$/.test(line))
       .join("\n")
+      .replace(/\{\n\t*\}/g, "{}")
       .replace(/___\d+\b/g, "")
       .replace(/ __attribute__\(\([^)]*\)\)+/g, "")
       .replace(/(\d)U?LL\b/g, "$1")
