@@ -16,6 +16,7 @@ import { capturedObjects } from "./testing/captured-objects.js";
 import {
   addressWords,
   besideLinkData,
+  comparable,
   fdbWords,
   linkWords,
   neighbourWords,
@@ -69,18 +70,6 @@ const kinds: Readonly<Record<string, Compared>> = {
 
 const AF_BRIDGE = 7;
 const AF_MPLS = 28;
-const tidy = (value: unknown) => JSON.parse(JSON.stringify(value));
-
-/** Both without what is not compared; a device is named by ip alone, and nested ways are treated alike. */
-function comparable(words: Words, ignored: readonly string[]): Words {
-  const kept = Object.entries(tidy(words) as Words).filter(([key]) => !ignored.includes(key));
-  return Object.fromEntries(
-    kept.map(([key, value]) => [
-      key,
-      key === "nexthops" ? (value as Words[]).map(({ dev: _, dst: __, ...way }) => way) : value,
-    ]),
-  );
-}
 
 let compared = 0;
 const parts: Record<string, number> = {};

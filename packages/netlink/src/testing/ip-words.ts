@@ -24,6 +24,19 @@ const so = (value: unknown) => (value ? null : undefined);
 /** A prefix without the length that a host has. */
 const host = (prefix: string) => prefix.replace(prefix.includes(":") ? /\/128$/ : /\/32$/, "");
 
+/** What ip or we say, without what is not compared; ways of a route without their devices and wrapping. */
+export function comparable(words: Words, ignored: readonly string[]): Words {
+  const kept = Object.entries(JSON.parse(JSON.stringify(words)) as Words).filter(
+    ([key]) => !ignored.includes(key),
+  );
+  return Object.fromEntries(
+    kept.map(([key, value]) => [
+      key,
+      key === "nexthops" ? (value as Words[]).map(({ dev: _, dst: __, ...way }) => way) : value,
+    ]),
+  );
+}
+
 /** See `print_addrinfo` of iproute2. */
 export function addressWords({ attributes, ...one }: InterfaceAddress): Words {
   const has = (flag: (typeof one.flags)[number]) => one.flags.includes(flag) || undefined;
@@ -71,7 +84,7 @@ export function routeWords(one: Route): Words {
     table: table(one.table),
     protocol: protocol(one.protocol),
     scope: one.scope,
-    metric: one.priority || undefined,
+    metric: one.attributes.priority,
     tos: hex(one.tos),
     prefsrc: one.preferredSource,
     nhid: one.nexthopId,

@@ -1,0 +1,345 @@
+import { execFileSync } from "node:child_process";
+import type { NetworkNamespace } from "@weir/syscall";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  addressWords,
+  besideLinkData,
+  comparable,
+  linkWords,
+  neighbourWords,
+  nexthopWords,
+  routeWords,
+  ruleWords,
+  type Words,
+} from "../testing/ip-words.js";
+import { type Feature, inNamespace, needs } from "../testing/needs.js";
+import type { Rtnetlink } from "./rtnetlink.js";
+
+/** The same object made by ip(8) and by us, each in a namespace of its own. */
+interface Case {
+  readonly needs?: readonly Feature[];
+  /** What both namespaces have before; v0 and v1 are there, up and with addresses, where absent. */
+  readonly command: string;
+  readonly make: (rt: Rtnetlink, v0: number) => void;
+}
+
+const ip = (namespace: NetworkNamespace, ...args: string[]) =>
+  namespace.run(() => execFileSync("ip", args, { encoding: "utf8" }));
+const show = (namespace: NetworkNamespace, args: string): Words[] => {
+  const text = ip(namespace, "-d", "-j", ...args.split(" "));
+  return text.trim() ? JSON.parse(text) : [];
+};
+
+/** How a kind of object is read by both, one of them chosen by a name that both give. */
+interface Kind {
+  readonly theirs: (namespace: NetworkNamespace) => Words[];
+  readonly ours: (rt: Rtnetlink) => Words[];
+  readonly ignored: readonly string[];
+  readonly cases: readonly Case[];
+}
+
+const lifetimes = ["valid_life_time", "preferred_life_time"];
+const kinds: Readonly<Record<string, Kind>> = {
+  addresses: {
+    theirs: (namespace) =>
+      show(namespace, "addr show dev v0").flatMap(({ addr_info }) => (addr_info ?? []) as Words[]),
+    ours: (rt) => [...rt.addresses.dump({ index: rt.links.get("v0").index })].map(addressWords),
+    ignored: lifetimes,
+    cases: [
+      {
+        command: "addr add 198.51.100.7/24 broadcast 198.51.100.255 label v0:x dev v0",
+        make: (rt, index) =>
+          rt.addresses.add({
+            index,
+            address: "198.51.100.7/24",
+            broadcast: "198.51.100.255",
+            label: "v0:x",
+          }),
+      },
+      {
+        command: "addr add 198.51.100.1 peer 198.51.100.2 metric 77 dev v0",
+        make: (rt, index) =>
+          rt.addresses.add({
+            index,
+            address: "198.51.100.1/32",
+            peer: "198.51.100.2/32",
+            routePriority: 77,
+          }),
+      },
+      {
+        command: "addr add 2001:db8:1::1/64 nodad noprefixroute dev v0",
+        make: (rt, index) =>
+          rt.addresses.add({ index, address: "2001:db8:1::1/64", flags: ["noDad", "noPrefixRoute"] }),
+      },
+    ],
+  },
+  routes: {
+    theirs: (namespace) => [
+      ...show(namespace, "-4 route show table all"),
+      ...show(namespace, "-6 route show table all"),
+    ],
+    ours: (rt) => [
+      ...[...rt.routes.dump({ family: "ipv4" })].map(routeWords),
+      ...[...rt.routes.dump({ family: "ipv6" })].map(routeWords),
+    ],
+    ignored: ["dev", "expires", "nh_info"],
+    cases: [
+      {
+        command:
+          "route add 10.0.0.0/8 via 192.0.2.2 metric 7 mtu 1400 advmss 1300 src 192.0.2.1 proto static",
+        make: (rt) =>
+          rt.routes.add({
+            destination: "10.0.0.0/8",
+            gateway: "192.0.2.2",
+            priority: 7,
+            mtu: 1400,
+            advertisedMss: 1300,
+            preferredSource: "192.0.2.1",
+          }),
+      },
+      {
+        command:
+          "route add 10.1.0.0/16 proto static nexthop via 192.0.2.2 dev v0 weight 3 nexthop via 192.0.2.3 dev v0 onlink",
+        make: (rt, index) =>
+          rt.routes.add({
+            destination: "10.1.0.0/16",
+            multipath: [
+              { index, gateway: "192.0.2.2", weight: 3 },
+              { index, gateway: "192.0.2.3", onlink: true },
+            ],
+          }),
+      },
+      {
+        command: "route add blackhole 10.2.0.0/16 table 1000 proto static",
+        make: (rt) => rt.routes.add({ destination: "10.2.0.0/16", type: "blackhole", table: 1000 }),
+      },
+      {
+        command: "-6 route add 2001:db8:2::/48 via 2001:db8::2 metric 9 pref low proto static",
+        make: (rt) =>
+          rt.routes.add({
+            destination: "2001:db8:2::/48",
+            gateway: "2001:db8::2",
+            priority: 9,
+            preference: "low",
+          }),
+      },
+    ],
+  },
+  rules: {
+    theirs: (namespace) => [...show(namespace, "-4 rule show"), ...show(namespace, "-6 rule show")],
+    ours: (rt) => [
+      ...[...rt.rules.dump({ family: "ipv4" })].map(ruleWords),
+      ...[...rt.rules.dump({ family: "ipv6" })].map(ruleWords),
+    ],
+    ignored: ["protocol", "oif_detached", "iif_detached"],
+    cases: [
+      {
+        command: "rule add not from 10.0.0.0/8 to 192.0.2.0/24 fwmark 7/0xff iif lo table 1000 priority 100",
+        make: (rt) =>
+          rt.rules.add({
+            invert: true,
+            source: "10.0.0.0/8",
+            destination: "192.0.2.0/24",
+            mark: 7,
+            markMask: 0xff,
+            inputInterface: "lo",
+            table: 1000,
+            priority: 100,
+          }),
+      },
+      {
+        command: "rule add ipproto tcp sport 80 dport 1000-2000 uidrange 5-7 table 1001 priority 101",
+        make: (rt) =>
+          rt.rules.add({
+            ipProtocol: 6,
+            sourcePorts: { start: 80, end: 80 },
+            destinationPorts: { start: 1000, end: 2000 },
+            uidRange: { start: 5, end: 7 },
+            table: 1001,
+            priority: 101,
+          }),
+      },
+      {
+        command: "-6 rule add from 2001:db8::/32 unreachable priority 102",
+        make: (rt) => rt.rules.add({ source: "2001:db8::/32", action: "unreachable", priority: 102 }),
+      },
+    ],
+  },
+  neighbours: {
+    theirs: (namespace) => [
+      ...show(namespace, "neigh show nud permanent"),
+      ...show(namespace, "neigh show proxy"),
+    ],
+    ours: (rt) =>
+      [...rt.neighbours.dump(), ...rt.neighbours.dump({ proxy: true })]
+        .filter(({ state, proxy }) => proxy || state.includes("permanent"))
+        .map(neighbourWords),
+    ignored: ["dev"],
+    cases: [
+      {
+        command: "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 nud permanent dev v0",
+        make: (rt, index) =>
+          rt.neighbours.add({ index, destination: "192.0.2.9", address: "02:00:00:00:00:09" }),
+      },
+      {
+        command: "neigh add proxy 2001:db8::77 dev v0",
+        make: (rt, index) => rt.neighbours.add({ index, destination: "2001:db8::77", proxy: true }),
+      },
+    ],
+  },
+  nexthops: {
+    theirs: (namespace) => show(namespace, "nexthop show"),
+    ours: (rt) => [...rt.nexthops.dump()].map(nexthopWords),
+    ignored: ["dev", "scope", "protocol"],
+    cases: [
+      {
+        command: "nexthop add id 7 via 192.0.2.2 dev v0",
+        make: (rt, index) => rt.nexthops.add({ id: 7, gateway: "192.0.2.2", index }),
+      },
+      { command: "nexthop add id 8 blackhole", make: (rt) => rt.nexthops.add({ id: 8, blackhole: true }) },
+    ],
+  },
+};
+
+/** A pair of devices that are up, one of them with addresses; without those that the kernel gives after a while. */
+function network(rt: Rtnetlink, namespace: NetworkNamespace): number {
+  rt.links.set("lo", { up: true });
+  rt.links.add({ name: "v0", kind: "veth", data: { peer: { name: "v1" } } });
+  for (const name of ["v1", "v0"]) {
+    ip(namespace, "link", "set", name, "addrgenmode", "none");
+    rt.links.set(name, { up: true });
+  }
+  const { index } = rt.links.get("v0");
+  rt.addresses.add({ index, address: "192.0.2.1/24" });
+  rt.addresses.add({ index, address: "2001:db8::1/64", flags: ["noDad"] });
+  return index;
+}
+
+const sorted = (all: readonly Words[], ignored: readonly string[]) =>
+  all.map((one) => JSON.stringify(Object.entries(comparable(one, ignored)).sort())).sort();
+
+for (const [name, { theirs, ours, ignored, cases }] of Object.entries(kinds))
+  for (const { command, make } of cases)
+    needs("root", "veth")(
+      `${name}: what "ip ${command}" makes is what we make, and both read the same`,
+      () => {
+        const byIp = inNamespace((rt, namespace) => {
+          network(rt, namespace);
+          ip(namespace, ...command.split(" "));
+          const said = sorted(theirs(namespace), ignored);
+          assert.equal(sorted(ours(rt), ignored), said);
+          return said;
+        });
+        const byUs = inNamespace((rt, namespace) => {
+          make(rt, network(rt, namespace));
+          const said = sorted(theirs(namespace), ignored);
+          assert.equal(sorted(ours(rt), ignored), said);
+          return said;
+        });
+        assert.equal(byUs, byIp);
+      },
+    );
+
+const links: readonly {
+  readonly needs: Feature;
+  readonly command: string;
+  readonly make: (rt: Rtnetlink) => void;
+}[] = [
+  {
+    needs: "vlan",
+    command: "link add x0 link v0 type vlan id 42 protocol 802.1ad gvrp on",
+    make: (rt) =>
+      rt.links.add({
+        name: "x0",
+        kind: "vlan",
+        link: rt.links.get("v0").index,
+        data: { id: 42, protocol: "802.1ad", flags: { flags: ["gvrp"], mask: 2 } },
+      }),
+  },
+  {
+    needs: "vxlan",
+    command: "link add x0 type vxlan id 77 remote 192.0.2.9 local 192.0.2.1 dstport 4789 ttl 5 nolearning",
+    make: (rt) =>
+      rt.links.add({
+        name: "x0",
+        kind: "vxlan",
+        data: { id: 77, group: "192.0.2.9", local: "192.0.2.1", port: 4789, ttl: 5, learning: false },
+      }),
+  },
+  {
+    needs: "macvlan",
+    command: "link add x0 link v0 type macvlan mode bridge",
+    make: (rt) =>
+      rt.links.add({
+        name: "x0",
+        kind: "macvlan",
+        link: rt.links.get("v0").index,
+        data: { mode: "bridge" },
+      }),
+  },
+  {
+    needs: "ipvlan",
+    command: "link add x0 link v0 type ipvlan mode l3s private",
+    make: (rt) =>
+      rt.links.add({
+        name: "x0",
+        kind: "ipvlan",
+        link: rt.links.get("v0").index,
+        data: { mode: "l3s", flags: ["private"] },
+      }),
+  },
+  {
+    needs: "bridge",
+    command: "link add x0 type bridge ageing_time 1000 forward_delay 400 mcast_querier 1",
+    make: (rt) =>
+      rt.links.add({
+        name: "x0",
+        kind: "bridge",
+        data: { ageingTime: 1000, forwardDelay: 400, multicastQuerier: true },
+      }),
+  },
+  {
+    needs: "bond",
+    command: "link add x0 type bond mode active-backup miimon 100",
+    make: (rt) =>
+      rt.links.add({ name: "x0", kind: "bond", data: { mode: "active-backup", miiMonitorMs: 100 } }),
+  },
+];
+
+// What only iproute2 newer than some kernels, or only kernels newer than some iproute2, has.
+const unread = [
+  ...["flags", "linkmode", "link", "link_type", "linkinfo", "allmulti", "tso_max_size", "tso_max_segs"],
+  ...["gro_max_size", "gso_ipv4_max_size", "gro_ipv4_max_size"],
+];
+
+for (const { needs: feature, command, make } of links)
+  needs(
+    "root",
+    "veth",
+    feature,
+  )(`links: what "ip ${command}" makes is what we make, and both read the same`, () => {
+    const read = (rt: Rtnetlink, namespace: NetworkNamespace) => {
+      const link = rt.links.get("x0");
+      const [said = {}] = show(namespace, "link show dev x0");
+      assert.equal(comparable(linkWords(link), unread), comparable(said, unread));
+      const { info_kind, info_data = {} } = said.linkinfo as { info_kind: string; info_data?: Words };
+      assert.is(link.kind, info_kind);
+      const both = besideLinkData(info_kind, info_data, link.data as unknown as Words);
+      assert.equal(both.ours, both.theirs);
+      return { ...comparable(said, [...unread, "ifindex", "address"]), data: both.theirs };
+    };
+    const byIp = inNamespace((rt, namespace) => {
+      network(rt, namespace);
+      ip(namespace, ...command.split(" "));
+      return read(rt, namespace);
+    });
+    const byUs = inNamespace((rt, namespace) => {
+      network(rt, namespace);
+      make(rt);
+      return read(rt, namespace);
+    });
+    assert.equal(byUs, byIp);
+  });
+
+test.run();
