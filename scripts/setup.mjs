@@ -12,6 +12,12 @@ const PNPM = "pnpm@12.21.0";
 /** Debian packages that whole pods take: the CNI plugins beside weir, and what measures and looks at them. */
 const podPackages = ["containernetworking-plugins", "iperf3", "iproute2", "iputils-ping"];
 
+/** The libraries that come with an executable. */
+const commandLines = [
+  ["packages/bpf-loader", "weir-bpf"],
+  ["packages/netlink", "weir-nl"],
+];
+
 /** An error whose message is all that the user needs. */
 export class SetupError extends Error {}
 
@@ -88,8 +94,9 @@ export async function prepareCheckout() {
   }
   await step("building", async () => {
     await quietly(join(root, "node_modules/.bin/tsc"), ["-b"]);
-    await quietly(process.execPath, ["packages/bpf-loader/scripts/bundle.mjs"]);
-    await quietly(process.execPath, ["packages/netlink/scripts/bundle.mjs"]);
+    for (const [folder, name] of commandLines) {
+      await quietly(process.execPath, ["scripts/bundle-command-line.mjs", folder, name]);
+    }
     await quietly(process.execPath, ["packages/cni-plugin/scripts/bundle.mjs"]);
   });
 }

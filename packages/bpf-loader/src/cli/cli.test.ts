@@ -188,7 +188,8 @@ test("help shows examples, and the version is the package's", () => {
 
 test("the executable is one file that needs this package and its dependencies alone", () => {
   const folder = new URL("../../", import.meta.url);
-  const bundle = spawnSync(process.execPath, [fileURLToPath(new URL("scripts/bundle.mjs", folder))], {
+  const script = fileURLToPath(new URL("../../scripts/bundle-command-line.mjs", folder));
+  const bundle = spawnSync(process.execPath, [script, "packages/bpf-loader", "weir-bpf"], {
     encoding: "utf8",
   });
   assert.equal([bundle.status, bundle.stderr], [0, ""]);

@@ -249,9 +249,8 @@ test("help shows examples, exit codes and how JSON has large numbers, and the ve
 
 test("the executable is one file that needs this package and its dependencies alone", () => {
   const folder = new URL("../../", import.meta.url);
-  const bundle = spawnSync(process.execPath, [fileURLToPath(new URL("scripts/bundle.mjs", folder))], {
-    encoding: "utf8",
-  });
+  const script = fileURLToPath(new URL("../../scripts/bundle-command-line.mjs", folder));
+  const bundle = spawnSync(process.execPath, [script, "packages/netlink", "weir-nl"], { encoding: "utf8" });
   assert.equal([bundle.status, bundle.stderr], [0, ""]);
   const executable = fileURLToPath(new URL("dist/weir-nl.js", folder));
   const imported = [...readFileSync(executable, "utf8").matchAll(/^import .* from "([^"]+)";$/gm)];

@@ -1,20 +1,27 @@
-// Builds the executable `weir-bpf`: dist/weir-bpf.js, with commander inside, so that the package needs no command line
-// library. It imports the package's own index.js beside it, and what that imports, as any other program would.
+// Builds the executable of a library, such as dist/weir-bpf.js of packages/bpf-loader, from the package's cli/main.js:
+// with commander inside, so that the package needs no command line library. It imports the package's own index.js
+// beside it, and what that imports, as any other program would.
 //
-// Run `tsc -b packages/bpf-loader` first: it is the compiled code that is bundled.
+// node scripts/bundle-command-line.mjs packages/bpf-loader weir-bpf, after `tsc -b packages/bpf-loader`: it is the
+// compiled code that is bundled.
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
+import { root } from "./setup.mjs";
 
-const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), "dist");
+const [folder, name] = process.argv.slice(2);
+if (!folder || !name) {
+  console.error("Usage: node scripts/bundle-command-line.mjs PACKAGE EXECUTABLE");
+  process.exit(2);
+}
+const dist = resolve(root, folder, "dist");
 const entry = join(dist, "cli/main.js");
-const output = join(dist, "weir-bpf.js");
-const commander = dirname(createRequire(import.meta.url).resolve("commander"));
+const output = join(dist, `${name}.js`);
+const commander = dirname(createRequire(entry).resolve("commander"));
 
 if (!existsSync(entry)) {
-  console.error(`${entry} is missing: run \`npx tsc -b packages/bpf-loader\` first`);
+  console.error(`${entry} is missing: run \`npx tsc -b ${folder}\` first`);
   process.exit(1);
 }
 
