@@ -218,7 +218,9 @@ test("an object may come slowly, through a pipe that does not block", async () =
     openSync(fifo, mode | constants.O_NONBLOCK),
   );
   try {
-    const child = spawn(process.execPath, [main, "inspect", "-"], { stdio: [input, "ignore", "pipe"] });
+    // By way of another descriptor: Node makes a child's standard input block.
+    const command = `exec "${process.execPath}" "${main}" inspect - <&3`;
+    const child = spawn("sh", ["-c", command], { stdio: ["ignore", "ignore", "pipe", input] });
     let complaint = "";
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       complaint += text;
