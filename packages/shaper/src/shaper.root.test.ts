@@ -296,6 +296,7 @@ podTest("collection removes what belongs to nobody and keeps the rest", (lab, sh
   );
   assert.equal(shaper.inspect(stays.id).problems, []);
   assert.is(rt.qdiscs.find(rt.links.get("eth0").index)?.kind, "noqueue");
+  assert.equal(shaper.gc(new Set(), "another network").removed, []);
   rt.links.remove("wire");
   assert.equal(shaper.gc().removed, [stays.id]);
   assert.equal(shaper.gc(), { removed: [], problems: [] });

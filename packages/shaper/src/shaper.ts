@@ -169,8 +169,10 @@ export class Shaper implements Disposable {
    * gone, which are not among the valid ones, or which were never finished; map entries without a record; damaged
    * records. It goes on past errors.
    * @param valid ids to keep; undefined keeps every one whose device is there
+   * @param network whose attachments `valid` speaks of ({@link Attachment.network}): others are kept while their device
+   *   is there; undefined means everybody's
    */
-  gc(valid?: ReadonlySet<string>): GcReport {
+  gc(valid?: ReadonlySet<string>, network?: string): GcReport {
     const report: GcReport = { removed: [], problems: [] };
     const carefully = (id: string, work: () => void): boolean => {
       try {
@@ -189,7 +191,8 @@ export class Shaper implements Disposable {
     const { records, damaged } = this.#records.readAll();
     for (const record of records) {
       const { id, state } = record;
-      const unwanted = (valid && !valid.has(id)) || state === "applying" || state === "removing";
+      const spokenOf = network === undefined || record.network === network;
+      const unwanted = (valid && spokenOf && !valid.has(id)) || state === "applying" || state === "removing";
       if (unwanted || !deviceExists(record)) remove(id, () => this.#takeAway(record));
       else if (state === "changing") carefully(id, () => this.#finish(record));
     }

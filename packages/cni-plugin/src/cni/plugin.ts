@@ -12,12 +12,7 @@ import {
 import { stringifyJson } from "../json.js";
 import { formatBits, formatRate } from "../units.js";
 import { requestedLimits } from "./bandwidth.js";
-import {
-  type NetworkConfiguration,
-  parseConfiguration,
-  previousResult,
-  validAttachments,
-} from "./configuration.js";
+import { parseConfiguration, previousResult, validAttachments } from "./configuration.js";
 import type { CniEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
 import { explain, joinRemedy } from "./explain.js";
@@ -150,22 +145,14 @@ function gc({ input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "GC");
   const valid = validAttachments(configuration);
   using shaper = Shaper.open(options);
-  const { problems } = shaper.gc(keep(shaper, configuration, valid));
+  // The network is looked at with the lock held: an ADD of another network meanwhile is none of this call's business.
+  const { problems } = shaper.gc(valid, configuration.name);
   if (problems.length === 0) return done;
   throw new CniError(
     CniErrorCode.LEFT_BEHIND,
     `GC could not remove ${problems.length} of the attachments that are no longer valid: ${problems[0]!.id}: ${problems[0]!.message}`,
     problems.map(({ id, message }) => `${id}: ${message}`).join("\n"),
   );
-}
-
-/**
- * What a GC call leaves alone beside the attachments it declares valid: it speaks of one network, while the node may
- * have others, and devices that somebody shaped by hand.
- */
-function keep(shaper: Shaper, { name }: NetworkConfiguration, valid: ReadonlySet<string>): Set<string> {
-  const others = shaper.list().filter((record) => record.network !== name);
-  return new Set([...valid, ...others.map(({ id }) => id)]);
 }
 
 /** STATUS: whether ADD could work, and if not, whether pods that run already suffer too. */
