@@ -5,15 +5,12 @@ import { Rtnetlink } from "@weir/netlink";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { allowLargeBuffers, IperfServer, iperf } from "./lab/iperf.js";
-import { type IpvlanMode, Lab, type Pod } from "./lab/lab.js";
-import { type Sample, WireMeter } from "./lab/wire-meter.js";
+import { type IpvlanMode, Lab } from "./lab/lab.js";
+import { AHEAD_BYTES, neverAhead, traffic } from "./lab/traffic.js";
 
 const LIMIT = 20_000_000;
 const SECONDS = 3;
 const weir = fileURLToPath(new URL("../../../packages/cni-plugin/bundle/weir", import.meta.url));
-
-/** The largest packet that the stack builds, and what leaves at once after a pause: all that may be ahead of the limit. */
-const AHEAD_BYTES = 3 * 65_536;
 
 /** Runs the command line and gives what `--json` prints. */
 function command(...args: string[]): { status: number | null; json: unknown; stderr: string } {
@@ -21,36 +18,7 @@ function command(...args: string[]): { status: number | null; json: unknown; std
   return { status, json: stdout.trim() === "" ? undefined : JSON.parse(stdout), stderr };
 }
 
-/** Sends as much as gets through, and gives what had arrived at which time. */
-async function traffic(from: Pod, to: Pod, protocol: "tcp" | "udp"): Promise<Sample[]> {
-  using _server = await IperfServer.start(to);
-  using meter = new WireMeter(to.netns, protocol === "tcp" ? 52 : 28);
-  const done = new AbortController();
-  const sampling = meter.sample(done.signal);
-  await iperf({ from, to, protocol, seconds: SECONDS, bitsPerSecond: LIMIT * 3 });
-  done.abort();
-  // Not the promise itself: the meter is closed when this function returns.
-  return await sampling;
-}
-
-/**
- * At no time may more have arrived than the limit allows since the traffic began. However slow or uneven the machine
- * is, it can only be less.
- */
-function neverAhead(samples: Sample[], limit: number): void {
-  const first = samples[0]!;
-  const began = samples.findIndex(({ bytes }) => bytes > first.bytes);
-  assert.ok(began > 0, "nothing arrived");
-  const start = samples[began - 1]!;
-  for (const { seconds, bytes } of samples.slice(began)) {
-    const allowed = (limit / 8) * (seconds - start.seconds) + AHEAD_BYTES;
-    assert.ok(
-      bytes - start.bytes <= allowed,
-      `${bytes - start.bytes} bytes after ${seconds - start.seconds} s`,
-    );
-  }
-  assert.ok(samples.at(-1)!.bytes - start.bytes > 100_000, "hardly anything arrived");
-}
+const load = { seconds: SECONDS, limit: LIMIT };
 
 async function withLab(mode: IpvlanMode, work: (lab: Lab) => Promise<void>): Promise<void> {
   allowLargeBuffers();
@@ -68,11 +36,11 @@ for (const mode of ["l2", "l3"] as const) {
       const far = await lab.addPod("far", two);
       const near = await lab.addPod("near", one);
       for (const protocol of ["tcp", "udp"] as const) {
-        neverAhead(await traffic(limited, far, protocol), LIMIT);
-        neverAhead(await traffic(far, limited, protocol), LIMIT);
+        neverAhead(await traffic(limited, far, protocol, load), LIMIT);
+        neverAhead(await traffic(far, limited, protocol, load), LIMIT);
       }
-      neverAhead(await traffic(limited, near, "tcp"), LIMIT);
-      neverAhead(await traffic(near, limited, "tcp"), LIMIT);
+      neverAhead(await traffic(limited, near, "tcp", load), LIMIT);
+      neverAhead(await traffic(near, limited, "tcp", load), LIMIT);
     }));
 }
 
@@ -116,7 +84,7 @@ test("a limit is changed live by hand, without a connection noticing", () =>
       assert.is(changed.status, 0, changed.stderr);
       await running;
     }
-    neverAhead(await traffic(limited, far, "tcp"), 5_000_000);
+    neverAhead(await traffic(limited, far, "tcp", load), 5_000_000);
   }));
 
 test("status tells what was sent, and doctor that all is well", () =>
@@ -124,7 +92,7 @@ test("status tells what was sent, and doctor that all is well", () =>
     const [one, two] = lab.nodes;
     const limited = await lab.addPod("limited", one, both);
     const far = await lab.addPod("far", two);
-    const samples = await traffic(limited, far, "tcp");
+    const samples = await traffic(limited, far, "tcp", load);
     const arrived = samples.at(-1)!.bytes - samples[0]!.bytes;
     const status = command("status");
     assert.is(status.status, 0, status.stderr);

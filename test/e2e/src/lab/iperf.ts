@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import type { Pod } from "./lab.js";
 
+/** What takes part: a namespace with an address. */
+export type Endpoint = Pick<Pod, "name" | "netns" | "address">;
+
 /** The socket buffers of UDP tests: more than any queue that weir allows. */
 const WINDOW_BYTES = 4_000_000;
 
@@ -30,7 +33,7 @@ export class IperfServer implements Disposable {
     this.#child = child;
   }
 
-  static async start(pod: Pod): Promise<IperfServer> {
+  static async start(pod: Endpoint): Promise<IperfServer> {
     const child = spawn("nsenter", [`--net=${pod.netns}`, "iperf3", "-s", "--forceflush"], {
       // A server that is stopped complains about it.
       stdio: ["ignore", "pipe", "ignore"],
@@ -54,8 +57,8 @@ export class IperfServer implements Disposable {
  * @param options.bitsPerSecond what UDP offers; TCP sends what it can
  */
 export async function iperf(options: {
-  from: Pod;
-  to: Pod;
+  from: Endpoint;
+  to: Endpoint;
   protocol: "tcp" | "udp";
   seconds: number;
   bitsPerSecond?: number;
@@ -95,7 +98,7 @@ export async function iperf(options: {
 }
 
 /** Runs a program in a pod and gives what it prints, whatever its exit status. */
-export async function inPod(pod: Pod, command: string[]): Promise<string> {
+export async function inPod(pod: Endpoint, command: string[]): Promise<string> {
   const child = spawn("nsenter", [`--net=${pod.netns}`, ...command], {
     stdio: ["ignore", "pipe", "inherit"],
   });
