@@ -5,6 +5,12 @@
  * One program serves every attachment of a node. It runs as a direct-action filter at a device's clsact egress, and the
  * filter's classid, which cls_bpf copies into skb->tc_classid before it runs the program (net/sched/cls_bpf.c), is the
  * index of the attachment's entry in each of the maps.
+ *
+ * The limit is kept by the pod's clock, which every packet moves on by its time on the wire. The flows of the pod share
+ * it fairly: each has a clock of its own, which runs at the limit divided by the number of flows that have a queue.
+ * A flow that uses less than its share is never behind, and its packets pass in front of what others have queued; one
+ * that wants more waits for its own clock, and its packets are marked or dropped when that runs far ahead. See
+ * docs/how-shaping-works.md.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -12,7 +18,9 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 #define MAX_ENTRIES 4096
-#define CLOCK_RETRIES 16
+#define FLOWS 1024 /* buckets of one attachment's direction; a power of two */
+#define TICKS 64   /* slots of the wheel on which active flows are counted; a power of two */
+#define RETRIES 16
 
 /* A departure time that the socket asked for (TCP pacing, SO_TXTIME) is believed up to this far ahead. */
 #define MAX_WISH_NS (2 * NSEC_PER_SEC)
@@ -20,15 +28,29 @@
 /* What user space decides. It is apart from the clock so that a live change never overwrites a running clock. */
 struct limit {
 	__u64 bits_per_second; /* 0: the entry is not in use */
-	__u64 horizon_ns;      /* packets that would wait longer are dropped */
+	__u64 horizon_ns;      /* packets that would wait longer for their own flow's turn are dropped */
 	__u64 burst_ns;        /* credit after idle, in time at the limit's rate */
 	__u64 owner;           /* for user space alone: which attachment the entry belongs to */
+	__u64 mark_ns;         /* packets that wait longer and know ECN are marked; 0: none are */
+	__u64 quantum_ns;      /* what a quiet flow may send before its clock counts, in time at the limit's rate */
+	__u32 tick_shift;      /* a tick of the wheel is 1 << tick_shift nanoseconds */
+	__u32 reserved;
 };
 
-/* What CPUs race for: the time at which the next packet may leave. */
+/* What CPUs race for. */
 struct clock {
-	__u64 next_ns;
+	__u64 next_ns;    /* when all that was let through will have left, at the limit's rate */
+	__u64 pass_ns;    /* the same for what passed in front of others, at half the limit's rate */
+	__u64 tick;       /* the wheel's slots before this tick have been emptied */
+	__s64 active;     /* flows that have a queue: the sum of the wheel's slots */
+	__s32 wheel[TICKS]; /* how many flows' clocks end in a tick */
+	__u32 tick_shift; /* which the wheel was filled with */
 	struct bpf_spin_lock lock; /* used before Linux 5.12, which brought 64-bit compare-and-swap */
+};
+
+struct flow {
+	__u64 fair_ns; /* when all that the flow has sent would have left at its share of the limit */
+	__u64 last_ns; /* the departure of its last packet, which the next one must not overtake */
 };
 
 struct counters {
@@ -37,6 +59,8 @@ struct counters {
 	__u64 delayed;
 	__u64 dropped;
 	__u64 delay_ns; /* the sum over all packets */
+	__u64 marked;
+	__u64 passed;   /* packets that left before others that had been queued earlier */
 };
 
 struct {
@@ -63,90 +87,285 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } counters SEC(".maps");
 
+struct flow_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	/* By size: clang 14 writes no more than a forward declaration of what only an inner map's pointer names. */
+	__uint(value_size, sizeof(struct flow));
+	__uint(max_entries, FLOWS);
+};
+
+/* A table is made for each entry that is in use: all of them at once would take 64 MiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__type(key, __u32);
+	__uint(max_entries, MAX_ENTRIES);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__array(values, struct flow_table);
+} flows SEC(".maps");
+
 /* Whether bpf_skb_set_tstamp is there (Linux 5.18); set before the program is loaded. */
 const volatile __u8 typed_timestamps = 0;
 
-/* The slot of a packet: when it may leave. 0 where the queue is longer than the horizon. */
-static __always_inline __u64 take_slot(struct clock *clock, __u64 earliest, __u64 latest, __u64 cost)
-{
-	for (int i = 0; i < CLOCK_RETRIES; i++) {
-		__u64 next = *(volatile __u64 *)&clock->next_ns;
-		__u64 slot = next > earliest ? next : earliest;
+struct packet {
+	__u64 now;
+	__u64 cost; /* the packet's time on the wire, at the limit's rate */
+};
 
-		if (slot > latest)
-			return 0;
-		if (__sync_val_compare_and_swap(&clock->next_ns, next, slot + cost) == next)
-			return slot;
-	}
-	/* Others won every round: the packet is charged all the same, so that the limit holds. */
-	return __sync_fetch_and_add(&clock->next_ns, cost);
+struct verdict {
+	__u64 departure; /* 0: drop */
+	__u64 wait_ns;   /* how long for its own flow's turn */
+	__u64 share_ns;  /* what the packet costs its flow */
+	__u32 passed;
+};
+
+static __always_inline __u64 later(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
 }
 
-static __always_inline __u64 take_slot_locked(struct clock *clock, __u64 earliest, __u64 latest, __u64 cost)
+static __always_inline __u64 earlier(__u64 a, __u64 b)
 {
-	__u64 slot;
+	return a < b ? a : b;
+}
 
-	bpf_spin_lock(&clock->lock);
-	slot = clock->next_ns;
-	if (slot < earliest)
-		slot = earliest;
-	if (slot <= latest)
-		clock->next_ns = slot + cost;
+/*
+ * Each of these is atomic, except where the caller holds the lock: that is for kernels whose verifier knows no atomic
+ * operation that gives the old value.
+ */
+static __always_inline void add32(__s32 *to, __s32 value, int locked)
+{
+	if (locked)
+		*to += value;
 	else
-		slot = 0;
-	bpf_spin_unlock(&clock->lock);
-	return slot;
+		__sync_fetch_and_add(to, value);
+}
+
+static __always_inline void add64(__s64 *to, __s64 value, int locked)
+{
+	if (locked)
+		*to += value;
+	else
+		__sync_fetch_and_add(to, value);
+}
+
+static __always_inline __s32 take32(__s32 *from, int locked)
+{
+	__s32 value;
+
+	if (!locked)
+		return __sync_lock_test_and_set(from, 0);
+	value = *from;
+	*from = 0;
+	return value;
+}
+
+static __always_inline int swap64(__u64 *where, __u64 old, __u64 new, int locked)
+{
+	if (!locked)
+		return __sync_val_compare_and_swap(where, old, new) == old;
+	*where = new;
+	return 1;
+}
+
+static __always_inline __u64 read64(__u64 *from)
+{
+	return *(volatile __u64 *)from;
+}
+
+/* Moves the pod's clock on by a packet; the time before which all others will have left. */
+static __always_inline __u64 charge(struct clock *clock, __u64 earliest, __u64 cost, int locked)
+{
+	for (int i = 0; i < RETRIES; i++) {
+		__u64 next = read64(&clock->next_ns);
+		__u64 slot = later(next, earliest);
+
+		if (swap64(&clock->next_ns, next, slot + cost, locked))
+			return slot;
+		if (locked)
+			break;
+	}
+	/* Others won every round: the packet is charged all the same, so that the limit holds. */
+	if (!locked)
+		return __sync_fetch_and_add(&clock->next_ns, cost);
+	return 0;
+}
+
+/* Takes flows whose clocks have run out since the last packet off the wheel. */
+static __always_inline void turn_wheel(struct clock *clock, __u64 tick, __u32 tick_shift, int locked)
+{
+	__u64 from = read64(&clock->tick);
+	int restart = clock->tick_shift != tick_shift;
+
+	if (!restart && tick <= from)
+		return;
+	if (!swap64(&clock->tick, from, tick, locked))
+		return;
+	clock->tick_shift = tick_shift;
+	for (int i = 0; i < TICKS; i++) {
+		__s32 count;
+
+		if (!restart && from + i >= tick)
+			break;
+		count = take32(&clock->wheel[(from + i) & (TICKS - 1)], locked);
+		if (count)
+			add64(&clock->active, -(__s64)count, locked);
+	}
+}
+
+/* Sees to it that a flow is counted until its clock runs out. */
+static __always_inline void count_flow(struct clock *clock, __u64 was, __u64 is, int counted, int locked)
+{
+	if (counted) {
+		if (was == is)
+			return;
+		add32(&clock->wheel[was & (TICKS - 1)], -1, locked);
+	} else {
+		add64(&clock->active, 1, locked);
+	}
+	add32(&clock->wheel[is & (TICKS - 1)], 1, locked);
+}
+
+/* Whether what passes in front of others is little enough. */
+static __always_inline int may_pass(struct clock *clock, const struct limit *limit, const struct packet *packet,
+				    int locked)
+{
+	__u64 credit = limit->burst_ns + 16 * limit->quantum_ns;
+	__u64 earliest = packet->now > credit ? packet->now - credit : 1;
+	__u64 old = read64(&clock->pass_ns);
+	__u64 slot = later(old, earliest);
+
+	return slot <= packet->now && swap64(&clock->pass_ns, old, slot + 2 * packet->cost, locked);
+}
+
+/* When a packet leaves. */
+static __always_inline struct verdict schedule(struct clock *clock, struct flow *flow, const struct limit *limit,
+					       const struct packet *packet, int locked)
+{
+	__u64 now = packet->now, cost = packet->cost, tick = now >> limit->tick_shift;
+	__u64 earliest = now > limit->burst_ns ? now - limit->burst_ns : 1;
+	__u64 slot = later(read64(&clock->next_ns), earliest);
+	__u64 fair, start, credit, end, departure, wait, longest, active;
+	struct verdict verdict = {};
+	int counted;
+
+	if (!flow) {
+		if (slot > now + limit->horizon_ns)
+			return verdict;
+		verdict.departure = later(charge(clock, earliest, cost, locked), now);
+		verdict.wait_ns = verdict.departure - now;
+		return verdict;
+	}
+
+	turn_wheel(clock, tick, limit->tick_shift, locked);
+	fair = read64(&flow->fair_ns);
+	counted = fair >> limit->tick_shift >= tick;
+	active = clock->active > 0 ? clock->active : 0;
+	if (!counted || !active)
+		active++;
+	verdict.share_ns = cost * active;
+
+	if (slot > now) {
+		/*
+		 * There is a queue. Were the flows served bit by bit in turns, the packet would begin at `start` and end a
+		 * share later; it leaves so that it ends then. A flow that has been quiet begins with credit for a packet,
+		 * so that it passes in front of what waits.
+		 */
+		credit = limit->quantum_ns * active;
+		start = later(fair, now > credit ? now - credit : 1);
+		departure = later(start + verdict.share_ns - cost, now);
+		/* Two packets are nobody's queue, however slow the flow's turns are. */
+		wait = start > now ? start - now : 0;
+		longest = later(limit->horizon_ns, 2 * verdict.share_ns);
+		verdict.passed = departure == now;
+		if (verdict.passed && !may_pass(clock, limit, packet, locked)) {
+			verdict.passed = 0;
+			departure = slot;
+			wait = slot - now;
+			longest = limit->horizon_ns;
+		}
+		if (wait > longest)
+			return verdict;
+		/* Nor does the flow wait longer than for all others and one round of them. */
+		departure = earlier(departure, slot + verdict.share_ns);
+		end = earlier(start + verdict.share_ns, slot + cost + verdict.share_ns);
+	} else {
+		/* Nobody waits: nor does this packet, whatever its flow has had, and nobody minds what it takes. */
+		departure = now;
+		end = earlier(later(fair, now) + verdict.share_ns, later(slot + cost, now));
+	}
+	charge(clock, earliest, cost, locked);
+
+	departure = later(departure, read64(&flow->last_ns));
+	flow->last_ns = departure;
+	verdict.departure = departure;
+	verdict.wait_ns = departure - now;
+
+	end = earlier(end, now + ((__u64)(TICKS - 2) << limit->tick_shift));
+	if (end > fair && swap64(&flow->fair_ns, fair, end, locked) && (counted || end > now))
+		count_flow(clock, fair >> limit->tick_shift, later(end >> limit->tick_shift, tick), counted, locked);
+	return verdict;
 }
 
 static __always_inline int shape(struct __sk_buff *skb, int locked)
 {
-	__u32 index = skb->tc_classid;
+	__u32 index = skb->tc_classid, bucket;
 	struct limit *limit = bpf_map_lookup_elem(&limits, &index);
 	struct clock *clock = bpf_map_lookup_elem(&clocks, &index);
 	struct counters *count = bpf_map_lookup_elem(&counters, &index);
-	__u64 rate, now, wish, cost, earliest, latest, slot, departure;
+	struct flow *flow = 0;
+	struct packet packet;
+	struct verdict verdict;
+	__u64 rate, wish;
+	void *table;
 
 	if (!limit || !clock || !count)
 		return TC_ACT_UNSPEC;
 	rate = limit->bits_per_second;
 	if (!rate)
 		return TC_ACT_UNSPEC;
+	table = bpf_map_lookup_elem(&flows, &index);
+	if (table) {
+		bucket = bpf_get_hash_recalc(skb) & (FLOWS - 1);
+		flow = bpf_map_lookup_elem(table, &bucket);
+	}
 
-	now = bpf_ktime_get_ns();
-	wish = skb->tstamp;
+	packet.now = bpf_ktime_get_ns();
 	/* Rounded up: a limit is never exceeded by what division loses. */
-	cost = ((__u64)skb->wire_len * 8 * NSEC_PER_SEC + rate - 1) / rate;
-
-	earliest = now > limit->burst_ns ? now - limit->burst_ns : 1;
-	latest = now + limit->horizon_ns;
+	packet.cost = ((__u64)skb->wire_len * 8 * NSEC_PER_SEC + rate - 1) / rate;
 	if (locked)
-		slot = take_slot_locked(clock, earliest, latest, cost);
-	else
-		slot = take_slot(clock, earliest, latest, cost);
-	if (!slot) {
+		bpf_spin_lock(&clock->lock);
+	verdict = schedule(clock, flow, limit, &packet, locked);
+	if (locked)
+		bpf_spin_unlock(&clock->lock);
+	if (!verdict.departure) {
 		count->dropped++;
 		return TC_ACT_SHOT;
 	}
 
-	/* The slot is charged even where the packet's own socket wants to send it later. */
-	departure = slot > now ? slot : now;
-	if (departure > now) {
+	if (verdict.wait_ns) {
 		count->delayed++;
-		count->delay_ns += departure - now;
+		count->delay_ns += verdict.wait_ns;
 	}
+	count->passed += verdict.passed;
 	count->packets++;
 	count->bytes += skb->wire_len;
-	if (wish > departure && wish < now + MAX_WISH_NS)
-		departure = wish;
+	if (limit->mark_ns && verdict.wait_ns > later(limit->mark_ns, verdict.share_ns))
+		count->marked += bpf_skb_ecn_set_ce(skb);
+
+	/* The slot is charged even where the packet's own socket wants to send it later. */
+	wish = skb->tstamp;
+	if (wish > verdict.departure && wish < packet.now + MAX_WISH_NS)
+		verdict.departure = wish;
 
 	/*
 	 * A departure time of a known type survives the way through other devices, and is not taken for the time of
 	 * arrival by a socket that asks for receive timestamps. The helper knows IPv4 and IPv6 alone.
 	 */
 	if (!locked && typed_timestamps &&
-	    bpf_skb_set_tstamp(skb, departure, BPF_SKB_TSTAMP_DELIVERY_MONO) == 0)
+	    bpf_skb_set_tstamp(skb, verdict.departure, BPF_SKB_TSTAMP_DELIVERY_MONO) == 0)
 		return TC_ACT_UNSPEC;
-	skb->tstamp = departure;
+	skb->tstamp = verdict.departure;
 	return TC_ACT_UNSPEC;
 }
 

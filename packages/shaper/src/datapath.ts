@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { isBpffs, monotonicNow, possibleCpus } from "@weir/syscall";
 import { ShaperError } from "./errors.js";
-import { burstNs, horizonNs, type Limit } from "./limits.js";
+import { burstNs, horizonNs, type Limit, markNs, quantumNs, tickShift } from "./limits.js";
 import { loadProgram } from "./program-loader.js";
 
 /** What the program counted for one direction, over all CPUs. */
@@ -14,10 +14,14 @@ export interface Counters {
   bytes: bigint;
   /** Packets that had to wait. */
   delayed: bigint;
-  /** Packets that were dropped because they would have waited longer than the horizon. */
+  /** Packets that were dropped because they would have waited longer than the horizon for their flow's turn. */
   dropped: bigint;
   /** How long packets waited, in nanoseconds, summed. */
   delayNs: bigint;
+  /** Packets that were marked as having met congestion (ECN). */
+  marked: bigint;
+  /** Packets of quiet flows that left before others that had been queued earlier. */
+  passed: bigint;
 }
 
 /** One direction's entry in the limits map: `struct limit` of bpf/weir.bpf.c. */
@@ -27,14 +31,29 @@ export interface LimitEntry {
   burstNs: bigint;
   /** Which attachment the entry belongs to; 0 where it is free. */
   owner: bigint;
+  markNs: bigint;
+  quantumNs: bigint;
+  tickShift: number;
 }
 
-const LIMIT_SIZE = 32;
-const CLOCK_SIZE = 16;
-const COUNTERS_SIZE = 40;
-const NO_LIMIT: LimitEntry = { bitsPerSecond: 0n, horizonNs: 0n, burstNs: 0n, owner: 0n };
+const LIMIT_SIZE = 56;
+const CLOCK_SIZE = 296;
+const COUNTERS_SIZE = 56;
+const FLOW_SIZE = 16;
+const NO_LIMIT: LimitEntry = {
+  bitsPerSecond: 0n,
+  horizonNs: 0n,
+  burstNs: 0n,
+  owner: 0n,
+  markNs: 0n,
+  quantumNs: 0n,
+  tickShift: 0,
+};
 
-const maps = ["limits", "clocks", "counters"] as const;
+const maps = ["limits", "clocks", "counters", "flows"] as const;
+
+/** How many buckets a flow table has: FLOWS of bpf/weir.bpf.c. */
+const FLOWS = 1024;
 
 /** How many map entries there are: MAX_ENTRIES of bpf/weir.bpf.c. */
 const MAX_ENTRIES = 4096;
@@ -48,12 +67,14 @@ export class Datapath implements Disposable {
   readonly #limits: BpfMap;
   readonly #clocks: BpfMap;
   readonly #counters: BpfMap;
+  readonly #flows: BpfMap;
 
-  private constructor(program: BpfProgram, [limits, clocks, counters]: BpfMap[]) {
+  private constructor(program: BpfProgram, [limits, clocks, counters, flows]: BpfMap[]) {
     this.program = program;
     this.#limits = limits!;
     this.#clocks = clocks!;
     this.#counters = counters!;
+    this.#flows = flows!;
   }
 
   /** Opens what is pinned; undefined where something of it is missing. Takes no ELF file and no verifier. */
@@ -99,6 +120,9 @@ export class Datapath implements Disposable {
       horizonNs: view.getBigUint64(8, true),
       burstNs: view.getBigUint64(16, true),
       owner: view.getBigUint64(24, true),
+      markNs: view.getBigUint64(32, true),
+      quantumNs: view.getBigUint64(40, true),
+      tickShift: view.getUint32(48, true),
     };
   }
 
@@ -109,16 +133,32 @@ export class Datapath implements Disposable {
    */
   setLimit(entry: number, limit: Limit | undefined, owner: bigint): void {
     const values = limit
-      ? { bitsPerSecond: limit.bitsPerSecond, horizonNs: horizonNs(limit), burstNs: burstNs(limit), owner }
+      ? {
+          bitsPerSecond: limit.bitsPerSecond,
+          horizonNs: horizonNs(limit),
+          burstNs: burstNs(limit),
+          owner,
+          markNs: markNs(limit),
+          quantumNs: quantumNs(limit),
+          tickShift: tickShift(limit),
+        }
       : { ...NO_LIMIT, owner };
+    if (limit) this.#ensureFlows(entry);
     this.#writeLimit(entry, values);
+    if (!limit) this.#dropFlows(entry);
     const now = monotonicNow();
-    if (this.#clock(entry) > now + values.horizonNs) this.#setClock(entry, now);
+    if (this.#clock(entry) > now + values.horizonNs) {
+      this.#setClock(entry, now);
+      // The flows' clocks are ahead with it.
+      this.#dropFlows(entry);
+      if (limit) this.#ensureFlows(entry);
+    }
   }
 
   /** Takes an entry: no limit yet, a new clock and counters. */
   take(entry: number, owner: bigint): void {
     this.#writeLimit(entry, { ...NO_LIMIT, owner });
+    this.#dropFlows(entry);
     this.#setClock(entry, 0n);
     this.#counters.raw.set(key(entry), new Uint8Array(this.#counters.valueStride * possibleCpus()));
   }
@@ -126,6 +166,7 @@ export class Datapath implements Disposable {
   /** Gives an entry back. */
   free(entry: number): void {
     this.#writeLimit(entry, NO_LIMIT);
+    this.#dropFlows(entry);
   }
 
   /** The entries that somebody owns. */
@@ -140,7 +181,15 @@ export class Datapath implements Disposable {
   /** What was counted for an entry. */
   counters(entry: number): Counters {
     const bytes = this.#counters.raw.get(key(entry));
-    const sum: Counters = { packets: 0n, bytes: 0n, delayed: 0n, dropped: 0n, delayNs: 0n };
+    const sum: Counters = {
+      packets: 0n,
+      bytes: 0n,
+      delayed: 0n,
+      dropped: 0n,
+      delayNs: 0n,
+      marked: 0n,
+      passed: 0n,
+    };
     if (!bytes) return sum;
     const view = viewOf(bytes);
     for (let at = 0; at + COUNTERS_SIZE <= bytes.length; at += COUNTERS_SIZE) {
@@ -149,12 +198,15 @@ export class Datapath implements Disposable {
       sum.delayed += view.getBigUint64(at + 16, true);
       sum.dropped += view.getBigUint64(at + 24, true);
       sum.delayNs += view.getBigUint64(at + 32, true);
+      sum.marked += view.getBigUint64(at + 40, true);
+      sum.passed += view.getBigUint64(at + 48, true);
     }
     return sum;
   }
 
   close(): void {
-    for (const handle of [this.program, this.#limits, this.#clocks, this.#counters]) handle.close();
+    for (const handle of [this.program, this.#limits, this.#clocks, this.#counters, this.#flows])
+      handle.close();
   }
 
   [Symbol.dispose](): void {
@@ -168,7 +220,24 @@ export class Datapath implements Disposable {
     view.setBigUint64(8, values.horizonNs, true);
     view.setBigUint64(16, values.burstNs, true);
     view.setBigUint64(24, values.owner, true);
+    view.setBigUint64(32, values.markNs, true);
+    view.setBigUint64(40, values.quantumNs, true);
+    view.setUint32(48, values.tickShift, true);
     this.#limits.raw.set(key(entry), bytes);
+  }
+
+  /** Gives an entry a table of flows, where it has none. */
+  #ensureFlows(entry: number): void {
+    if (this.#flows.raw.get(key(entry))) return;
+    const shape = { type: "array", keySize: 4, valueSize: FLOW_SIZE, maxEntries: FLOWS } as const;
+    using table = BpfMap.create({ name: "flow_table", ...shape });
+    const fd = new Uint8Array(4);
+    viewOf(fd).setUint32(0, table.fd.number, true);
+    this.#flows.raw.set(key(entry), fd);
+  }
+
+  #dropFlows(entry: number): void {
+    this.#flows.raw.delete(key(entry));
   }
 
   #clock(entry: number): bigint {
@@ -183,11 +252,12 @@ export class Datapath implements Disposable {
   }
 
   #checkSizes(folder: string): void {
-    const expected = { limits: LIMIT_SIZE, clocks: CLOCK_SIZE, counters: COUNTERS_SIZE };
+    const expected = { limits: LIMIT_SIZE, clocks: CLOCK_SIZE, counters: COUNTERS_SIZE, flows: 4 };
     for (const [name, map] of [
       ["limits", this.#limits],
       ["clocks", this.#clocks],
       ["counters", this.#counters],
+      ["flows", this.#flows],
     ] as const) {
       const { valueSize, maxEntries } = map;
       if (valueSize === expected[name] && maxEntries === MAX_ENTRIES) continue;

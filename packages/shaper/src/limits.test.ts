@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { ShaperError } from "./errors.js";
-import { burstNs, horizonNs, validateLimits } from "./limits.js";
+import { burstNs, horizonNs, quantumNs, tickShift, validateLimits } from "./limits.js";
 
 test("limits outside 1 kbit/s to below 1 Pbit/s are refused with the direction and the value", () => {
   for (const bitsPerSecond of [0n, -1n, 1n, 999n, 1_000_000_000_000_000n, 2n ** 64n]) {
@@ -37,9 +37,20 @@ test("the burst that nobody gave is two large packets, and never more than 4 ms"
   assert.is(burstNs({ bitsPerSecond: 1_000n }), 4_000_000n);
 });
 
-test("the horizon of a low limit has room for two of the largest packets", () => {
-  assert.is(horizonNs({ bitsPerSecond: 1_000_000n }), 1_048_576_000n);
+test("the horizon of a low limit has room for ten full packets", () => {
+  assert.is(horizonNs({ bitsPerSecond: 1_000_000n }), 121_120_000n);
   assert.is(horizonNs({ bitsPerSecond: 1_000_000_000n }), 100_000_000n);
+});
+
+test("the wheel reaches over half a second, and over a thousand packets of a low limit", () => {
+  const reach = (bitsPerSecond: bigint) => 64n << BigInt(tickShift({ bitsPerSecond }));
+  assert.is(reach(100_000_000n), 1n << 29n);
+  assert.is(reach(999_999_999_999_999n), 1n << 29n);
+  const slow = reach(1_000n);
+  assert.ok(
+    slow >= 1024n * quantumNs({ bitsPerSecond: 1_000n }) &&
+      slow < 2048n * quantumNs({ bitsPerSecond: 1_000n }),
+  );
 });
 
 test.run();

@@ -67,8 +67,14 @@ function validateLimit(direction: Direction, { bitsPerSecond, burstBits }: Limit
   }
 }
 
-/** How long a packet may wait before it is dropped instead. */
+/** How long a packet may wait for its own flow's turn before it is dropped instead. */
 const DEFAULT_HORIZON_NS = 100_000_000n;
+
+/** How long a packet that knows ECN waits before it is marked. */
+const DEFAULT_MARK_NS = 5_000_000n;
+
+/** A full packet of Ethernet's usual size: what a quiet flow may send before others come first. */
+const QUANTUM_BITS = 1_514n * 8n;
 
 /** Two of the largest packets that the stack builds: what a device needs to be kept busy. */
 const TWO_LARGE_PACKETS_BITS = 2n * 65_536n * 8n;
@@ -76,17 +82,41 @@ const TWO_LARGE_PACKETS_BITS = 2n * 65_536n * 8n;
 /** The longest credit where no burst is given: as long as a sender may wait for its turn on a busy CPU. */
 const MAX_DEFAULT_BURST_NS = 4_000_000n;
 
-const twoLargePacketsNs = (bitsPerSecond: bigint) => (TWO_LARGE_PACKETS_BITS * NS_PER_SECOND) / bitsPerSecond;
+/** The slots of the wheel on which the program counts flows: TICKS of bpf/weir.bpf.c. */
+const TICKS = 64n;
+
+/** What the wheel has to reach over: half a second, and where that is not much, the time of a thousand packets. */
+const MIN_WHEEL_NS = 1n << 29n;
+const WHEEL_PACKETS = 1024n;
+
+const timeOf = (bits: bigint, bitsPerSecond: bigint) => (bits * NS_PER_SECOND) / bitsPerSecond;
 
 /** The credit of a limit in nanoseconds; without a burst the time of two large packets, but at most 4 ms. */
 export function burstNs({ bitsPerSecond, burstBits }: Limit): bigint {
-  if (burstBits !== undefined) return (burstBits * NS_PER_SECOND) / bitsPerSecond;
-  const time = twoLargePacketsNs(bitsPerSecond);
+  if (burstBits !== undefined) return timeOf(burstBits, bitsPerSecond);
+  const time = timeOf(TWO_LARGE_PACKETS_BITS, bitsPerSecond);
   return time < MAX_DEFAULT_BURST_NS ? time : MAX_DEFAULT_BURST_NS;
 }
 
-/** The horizon of a limit in nanoseconds: how long its queue may get, in time. */
+/** The horizon of a limit in nanoseconds: how long a flow's queue may get, in time. It has room for ten full packets. */
 export function horizonNs({ bitsPerSecond }: Limit): bigint {
-  const least = twoLargePacketsNs(bitsPerSecond);
+  const least = timeOf(10n * QUANTUM_BITS, bitsPerSecond);
   return least > DEFAULT_HORIZON_NS ? least : DEFAULT_HORIZON_NS;
+}
+
+/** From which wait on packets that know ECN are marked, in nanoseconds. */
+export function markNs(_limit: Limit): bigint {
+  return DEFAULT_MARK_NS;
+}
+
+/** What a quiet flow may send in front of others, in nanoseconds at the limit's rate. */
+export function quantumNs({ bitsPerSecond }: Limit): bigint {
+  return timeOf(QUANTUM_BITS, bitsPerSecond);
+}
+
+/** The length of the wheel's ticks, as the power of two of nanoseconds. */
+export function tickShift({ bitsPerSecond }: Limit): number {
+  const packets = timeOf(QUANTUM_BITS * WHEEL_PACKETS, bitsPerSecond);
+  const tick = (packets > MIN_WHEEL_NS ? packets : MIN_WHEEL_NS) / TICKS;
+  return (tick - 1n).toString(2).length;
 }
