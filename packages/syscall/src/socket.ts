@@ -1,7 +1,7 @@
 import { errno } from "./errno.js";
 import { SystemError } from "./errors.js";
 import { type Fd, fdResult } from "./fd.js";
-import { check, int, lastErrno, libc } from "./libc.js";
+import { addressOf, check, int, lastErrno, libc } from "./libc.js";
 import { NetworkNamespace } from "./network-namespace.js";
 import { onReadable, type Readiness } from "./readiness.js";
 import { Struct } from "./struct.js";
@@ -27,6 +27,8 @@ export interface ReceivedMessage {
 export class Socket implements Disposable {
   /** The descriptor, owned by the socket. */
   readonly fd: Fd;
+  readonly #sent = new KnownAddress();
+  readonly #received = new KnownAddress();
 
   private constructor(fd: Fd) {
     this.fd = fd;
@@ -104,10 +106,15 @@ export class Socket implements Disposable {
     return value.subarray(0, size.getU32(0));
   }
 
-  /** send(2), repeated while a signal interrupts it. @returns bytes sent */
-  send(bytes: Uint8Array, flags = 0): number {
+  /**
+   * send(2), repeated while a signal interrupts it.
+   * @param length how many of the bytes to send, default all of them
+   * @returns bytes sent
+   */
+  send(bytes: Uint8Array, flags = 0, length = bytes.length): number {
+    if (length > bytes.length) throw new RangeError(`${length} of ${bytes.length} bytes cannot be sent`);
     for (;;) {
-      const result = libc.send(this.fd.number, bytes, bytes.length, flags);
+      const result = libc.send(this.fd.number, this.#sent.addressOf(bytes), length, flags);
       if (result >= 0) return result;
       this.#unlessInterrupted("send", `send on the ${this.fd.name}`);
     }
@@ -115,12 +122,15 @@ export class Socket implements Disposable {
 
   /**
    * recv(2), repeated while a signal interrupts it. It blocks unless the flags hold DONTWAIT.
+   * @param offset where in the buffer to begin; what comes may fill the rest of it
    * @returns bytes received; with {@link MessageFlag} TRUNC the message's real length, which may exceed the buffer
    * @throws SystemError, EAGAIN where nothing is there and DONTWAIT was given
    */
-  receive(into: Uint8Array, flags = 0): number {
+  receive(into: Uint8Array, flags = 0, offset = 0): number {
+    const room = into.length - offset;
+    if (!(offset >= 0 && room >= 0)) throw new RangeError(`${offset} is not within ${into.length} bytes`);
     for (;;) {
-      const result = libc.recv(this.fd.number, into, into.length, flags);
+      const result = libc.recv(this.fd.number, this.#received.addressOf(into) + offset, room, flags);
       if (result >= 0) return result;
       this.#unlessInterrupted("recv", `receive on the ${this.fd.name}`);
     }
@@ -176,5 +186,21 @@ export class Socket implements Disposable {
   #unlessInterrupted(syscall: string, action: string): void {
     const number = lastErrno();
     if (number !== errno.EINTR) throw new SystemError({ errno: number, syscall, action });
+  }
+}
+
+/** The address of the buffer that is used time and again, which is held meanwhile: asking for it takes long. */
+class KnownAddress {
+  #buffer: ArrayBufferLike | undefined;
+  #address = 0;
+
+  /** The address of the first of the bytes. */
+  addressOf(bytes: Uint8Array): number {
+    const { buffer } = bytes;
+    if (buffer !== this.#buffer) {
+      this.#address = Number(addressOf(bytes)) - bytes.byteOffset;
+      this.#buffer = buffer;
+    }
+    return this.#address + bytes.byteOffset;
   }
 }
