@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { addressMessage, addressOf } from "./rtnetlink/address.js";
-import { linkOf } from "./rtnetlink/link.js";
+import { linkReply } from "./rtnetlink/link-reply.js";
 import { linkMessage } from "./rtnetlink/link-schema.js";
 import { routeOf } from "./rtnetlink/route.js";
 import { routeMessage } from "./rtnetlink/route-schema.js";
@@ -33,7 +33,7 @@ function after(command: string, kernel?: string): Uint8Array[] {
   return found.map(({ hex }) => bytesOf(hex));
 }
 
-const links = (command: string) => after(command).map((bytes) => linkOf(decode(linkMessage, bytes)));
+const links = (command: string) => after(command).map((bytes) => decode(linkReply, bytes));
 const qdiscs = (command: string) =>
   after(command).map((bytes) => qdiscReply.decode(new Input(bytes), 0, bytes.length));
 const filters = (command: string) =>

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type DumpChunk, type DumpOptions, DumpReader, dumpOf } from "./dump.js";
+import { type DumpChunk, type DumpOptions, DumpReader, dumpOf, dumpPieces } from "./dump.js";
 import { frame, MessageFlags } from "./message.js";
 import { NetlinkDumpInterruptedError, NetlinkError } from "./netlink-error.js";
 import { Input } from "./schema/index.js";
@@ -13,18 +13,18 @@ function chunk(entries: number[], options: Partial<DumpChunk> = {}): DumpChunk {
   const messages = entries.map((entry) => frame(16, MessageFlags.MULTI, SEQUENCE, Uint8Array.of(entry)));
   const bytes = new Uint8Array(Buffer.concat(messages));
   const plain = { interrupted: false, done: false, error: undefined };
-  return { input: new Input(bytes), length: bytes.length, sequence: SEQUENCE, ...plain, ...options };
+  return { input: new Input(bytes), start: 0, end: bytes.length, sequence: SEQUENCE, ...plain, ...options };
 }
 
 /** A dump that takes each attempt's pieces from a script, and counts what was received. */
 function scripted(attempts: DumpChunk[][], options: DumpOptions = {}) {
   const state = { attempts: 0, received: 0, readers: [] as DumpReader[] };
-  const dump = dumpOf(
+  const pieces = dumpPieces(
     request,
     () => {
-      const pieces = attempts[state.attempts++]?.slice() ?? [];
+      const left = attempts[state.attempts++]?.slice() ?? [];
       const reader = new DumpReader(() => {
-        const next = pieces.shift();
+        const next = left.shift();
         if (!next) throw new Error("received beyond the end");
         state.received++;
         return next;
@@ -35,7 +35,7 @@ function scripted(attempts: DumpChunk[][], options: DumpOptions = {}) {
     (input, message) => input.bytes[message.start] as number,
     options,
   );
-  return { dump, state };
+  return { dump: dumpOf(pieces), state };
 }
 
 const end = { done: true };

@@ -1,7 +1,7 @@
 import { ControlType, type MessageView, messageAt } from "./message.js";
 import { NetlinkDumpInterruptedError, type NetlinkError } from "./netlink-error.js";
 import type { NetlinkRequest } from "./request.js";
-import { Input } from "./schema/bytes.js";
+import type { Input } from "./schema/bytes.js";
 
 /** How a dump is read. */
 export interface DumpOptions {
@@ -19,9 +19,10 @@ export interface DumpOptions {
 
 /** A received piece of a dump. */
 export interface DumpChunk {
-  /** Bytes to read, of which `length` count; they belong to the socket and are overwritten by its next receive. */
+  /** What was received, in bytes `start` to `end`: overwritten by the socket's next receive unless they are kept. */
   readonly input: Input;
-  readonly length: number;
+  readonly start: number;
+  readonly end: number;
   readonly sequence: number;
   readonly interrupted: boolean;
   readonly done: boolean;
@@ -34,8 +35,6 @@ export class DumpReader {
   interrupted = false;
   /** Why the dump failed; known when the last chunk has been received. */
   error: unknown;
-  /** The chunk being read. */
-  current: DumpChunk | undefined;
   readonly #waiting: DumpChunk[] = [];
   readonly #receive: () => DumpChunk;
   #done = false;
@@ -44,19 +43,18 @@ export class DumpReader {
     this.#receive = receive;
   }
 
-  /** Goes on to the next chunk. @returns false after the last one */
-  next(): boolean {
-    this.current = this.#waiting.shift() ?? (this.#done ? undefined : this.#pull());
-    return this.current !== undefined;
+  /** The next chunk; undefined after the last one. */
+  next(): DumpChunk | undefined {
+    return this.#waiting.shift() ?? (this.#done ? undefined : this.#pull());
   }
 
   /** Receives the rest into memory, so that the socket is free for another request. Never throws. */
   finish(): void {
     if (this.#done) return;
-    if (this.current) this.current = copy(this.current);
     while (!this.#done) {
       const chunk = this.#pull();
-      if (chunk) this.#waiting.push(copy(chunk));
+      chunk?.input.keep();
+      if (chunk) this.#waiting.push(chunk);
     }
   }
 
@@ -81,35 +79,44 @@ export class DumpReader {
   }
 }
 
-function copy(chunk: DumpChunk): DumpChunk {
-  return { ...chunk, input: new Input(chunk.input.bytes.slice(0, chunk.length)) };
-}
-
-/** An iterable that asks for the dump anew each time it is iterated. */
-export function dumpOf<Out>(
+/**
+ * A dump's entries in arrays, as many as were received at a time. Each iteration asks anew.
+ * @param guard runs what decodes, during which the socket takes no request
+ */
+export function dumpPieces<Out>(
   request: NetlinkRequest,
   start: () => DumpReader,
   decode: (input: Input, message: MessageView) => Out,
   options: DumpOptions,
-): Iterable<Out> {
+  guard: (work: () => void) => void = (work) => work(),
+): Iterable<Out[]> {
   const { consistent = true, attempts = 8, select } = options;
-  function* entries(reader: DumpReader): Generator<Out> {
-    while (reader.next()) {
-      const { length, sequence } = reader.current as DumpChunk;
-      for (let at = 0; at < length; ) {
-        // The chunk is looked up each time: another request may have moved it out of the socket's buffer.
-        const { input } = reader.current as DumpChunk;
-        const message = messageAt(input, at, length);
-        at = message.next;
-        if (message.type <= ControlType.OVERRUN || message.sequence !== sequence) continue;
-        if (select && !select(input, message)) continue;
-        yield decode(input, message);
+  const entries = (chunk: DumpChunk, into: Out[]) => {
+    const { input, end, sequence } = chunk;
+    for (let at = chunk.start; at < end; ) {
+      const message = messageAt(input, at, end);
+      at = message.next;
+      if (message.type <= ControlType.OVERRUN || message.sequence !== sequence) continue;
+      if (select === undefined || select(input, message)) into.push(decode(input, message));
+    }
+  };
+  function* pieces(reader: DumpReader): Generator<Out[]> {
+    for (let chunk = reader.next(); chunk; chunk = reader.next()) {
+      const one = chunk;
+      const into: Out[] = [];
+      let failure: { error: unknown } | undefined;
+      try {
+        guard(() => entries(one, into));
+      } catch (error) {
+        failure = { error };
       }
+      if (into.length > 0) yield into;
+      if (failure) throw failure.error;
     }
     if (reader.error !== undefined) throw reader.error;
   }
   return {
-    *[Symbol.iterator](): Generator<Out> {
+    *[Symbol.iterator](): Generator<Out[]> {
       for (let attempt = 1; ; attempt++) {
         const reader = start();
         try {
@@ -117,16 +124,26 @@ export function dumpOf<Out>(
             reader.finish();
             if (reader.interrupted && reader.error === undefined) {
               if (attempt < attempts) continue;
-              throw new NetlinkDumpInterruptedError(request, attempts, [...entries(reader)]);
+              throw new NetlinkDumpInterruptedError(request, attempts, [...pieces(reader)].flat());
             }
           }
-          yield* entries(reader);
+          yield* pieces(reader);
           if (reader.interrupted) throw new NetlinkDumpInterruptedError(request, 1, []);
           return;
         } finally {
           reader.abandon();
         }
       }
+    },
+  };
+}
+
+/** An iterable of the entries of {@link dumpPieces}. */
+export function dumpOf<Out>(pieces: Iterable<Out[]>): Iterable<Out> {
+  return {
+    *[Symbol.iterator](): Generator<Out> {
+      for (const piece of pieces)
+        for (let index = 0; index < piece.length; index++) yield piece[index] as Out;
     },
   };
 }

@@ -5,7 +5,7 @@ import { messageAt } from "./message.js";
 import { NetlinkError, readAcknowledgement, readDone } from "./netlink-error.js";
 import { addressMessage, addressOf } from "./rtnetlink/address.js";
 import { eventOf } from "./rtnetlink/events.js";
-import { linkOf } from "./rtnetlink/link.js";
+import { linkReply } from "./rtnetlink/link-reply.js";
 import { linkMessage } from "./rtnetlink/link-schema.js";
 import { RtmType } from "./rtnetlink/messages.js";
 import { routeOf } from "./rtnetlink/route.js";
@@ -19,7 +19,7 @@ import { captured } from "./testing/captured.js";
 import { capturedTc } from "./testing/captured-tc.js";
 
 const readers = {
-  link: (input: Input, end: number) => linkOf(linkMessage.decode(input, 0, end)!),
+  link: (input: Input, end: number) => ({ ...linkReply.decode(input, 0, end, undefined) }),
   address: (input: Input, end: number) => addressOf(addressMessage.decode(input, 0, end)!),
   route: (input: Input, end: number) => routeOf(routeMessage.decode(input, 0, end)!),
   qdisc: (input: Input, end: number) => qdiscReply.decode(input, 0, end),

@@ -1,8 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { addressMessage, addressOf } from "./rtnetlink/address.js";
-import { linkOf } from "./rtnetlink/link.js";
-import { linkKinds, linkMessage } from "./rtnetlink/link-schema.js";
+import { linkReply } from "./rtnetlink/link-reply.js";
+import { linkKinds } from "./rtnetlink/link-schema.js";
 import { neighbourOf } from "./rtnetlink/neighbour.js";
 import { neighbourMessage } from "./rtnetlink/neighbour-schema.js";
 import { nexthopMessage } from "./rtnetlink/nexthop-schema.js";
@@ -35,7 +35,7 @@ interface Compared {
 const wrapping = ["id", "src", "ttl", "mode", "segs", "action", "nh6", "hoplimit"];
 const kinds: Readonly<Record<string, Compared>> = {
   RTM_NEWLINK: {
-    words: (bytes) => linkWords(linkOf(decode(linkMessage, bytes))),
+    words: (bytes) => linkWords(decode(linkReply, bytes)),
     ignored: [
       ...["flags", "linkmode", "link", "link_type", "linkinfo", "link_pointtopoint"],
       ...["allmulti", "tso_max_size", "tso_max_segs", "gro_max_size", "master", "link_index", "link_netnsid"],
@@ -93,9 +93,7 @@ for (const [number, { type, command, hex, json }] of capturedObjects.entries()) 
 
 for (const [number, { type, command, hex, json }] of capturedObjects.entries()) {
   if (type !== "RTM_NEWLINK" || json === undefined) continue;
-  const { kind, data, portKind, portData } = linkOf(
-    decode(linkMessage, new Uint8Array(Buffer.from(hex, "hex"))),
-  );
+  const { kind, data, portKind, portData } = decode(linkReply, new Uint8Array(Buffer.from(hex, "hex")));
   const { linkinfo = {} } = JSON.parse(json) as { linkinfo?: Record<string, Words | string> };
   test(`the data of link ${number} after "${command}" are what ip says of them`, () => {
     assert.is(kind, linkinfo.info_kind);

@@ -19,7 +19,7 @@ import {
   type xdpAttributes,
 } from "./link-schema.js";
 import { type Hold, requestOf } from "./messages.js";
-import { type Vf, vfsOf } from "./vf.js";
+import type { Vf } from "./vf.js";
 
 /** A device by its index or its name. */
 export type LinkReference = number | string;
@@ -169,46 +169,6 @@ export interface LinkChanges<K extends string = string, P extends string = strin
   readonly alias?: string | undefined;
   /** How the device makes its IPv6 link-local address; set it before the device goes up. */
   readonly addrGenMode?: keyof (typeof addrGenMode)["names"] | undefined;
-}
-
-/** The link that a message describes. */
-export function linkOf(wire: Decoded<typeof linkMessage>): Link {
-  const { header, attributes } = wire;
-  const info = attributes.linkinfo;
-  return {
-    index: header.index,
-    name: attributes.name ?? "",
-    kind: info?.kind,
-    data: info?.data as Link["data"],
-    portKind: info?.portKind,
-    portData: info?.portData,
-    flags: header.flags,
-    up: header.flags[0] === "up",
-    operState: attributes.operState,
-    type: header.type,
-    mtu: attributes.mtu ?? 0,
-    address: attributes.address,
-    broadcast: attributes.broadcast,
-    link: attributes.link,
-    linkNetnsId: attributes.linkNetnsId,
-    master: attributes.master,
-    alias: attributes.alias,
-    altNames: attributes.properties?.altNames ?? [],
-    qdisc: attributes.qdisc,
-    txQueueLength: attributes.txQueueLength,
-    numTxQueues: attributes.numTxQueues,
-    numRxQueues: attributes.numRxQueues,
-    gsoMaxSize: attributes.gsoMaxSize,
-    gsoMaxSegments: attributes.gsoMaxSegments,
-    group: attributes.group,
-    carrier: attributes.carrier,
-    addrGenMode: attributes.afSpec?.inet6?.addrGenMode,
-    stats: attributes.stats64,
-    xdp: attributes.xdp,
-    numVfs: attributes.numVfs,
-    vfs: attributes.vfs === undefined ? [] : vfsOf(attributes.vfs),
-    attributes,
-  };
 }
 
 /** How a reference reads in a sentence. */

@@ -1,5 +1,4 @@
 import type { Input } from "../schema/bytes.js";
-import { mapped } from "../schema/codec.js";
 import type { NetlinkSocket } from "../socket.js";
 import {
   addLink,
@@ -8,17 +7,15 @@ import {
   type LinkChanges,
   type LinkReference,
   type LinkRequest,
-  linkOf,
   linkSelector,
   linkText,
   removeLink,
   setLink,
 } from "./link.js";
+import { linkReply } from "./link-reply.js";
 import { type LinkKind, linkMessage } from "./link-schema.js";
 import { Hold, RtmType, requestOf, unlessError } from "./messages.js";
 import { setVf, type VfChanges } from "./vf.js";
-
-const linkReply = mapped(linkMessage, linkOf, (link: never) => link);
 
 /** RTEXT_FILTER_VF and RTEXT_FILTER_SKIP_STATS of include/uapi/linux/rtnetlink.h. */
 const VF = 1 << 0;

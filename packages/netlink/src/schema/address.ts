@@ -7,6 +7,7 @@ export const AddressFamily = { unspec: 0, ipv4: 2, ipv6: 10 } as const;
 const DECIMAL = Array.from({ length: 256 }, (_, byte) => String(byte));
 const DOT = 0x2e;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const HEX_COLON = HEX.map((hex) => `${hex}:`);
 
 /** Four bytes as a dotted quad. */
 export function formatIpv4(bytes: Uint8Array, at = 0): string {
@@ -126,9 +127,11 @@ export const ipAddress: Codec<string> = {
 export const linkLayerAddress: Codec<string> = {
   decode: (input, start, end) => {
     if (end - start > 32) return undefined; // MAX_ADDR_LEN, include/linux/netdevice.h
+    const { bytes } = input;
     let text = "";
-    for (let at = start; at < end; at++) text += `${at > start ? ":" : ""}${HEX[input.bytes[at] as number]}`;
-    return text;
+    const last = end - 1;
+    for (let at = start; at < last; at++) text += HEX_COLON[bytes[at] as number];
+    return end > start ? text + HEX[bytes[last] as number] : text;
   },
   encode: (output, value) => {
     if (typeof value !== "string" || !/^([0-9a-f]{2}(:[0-9a-f]{2})*)?$/i.test(value))

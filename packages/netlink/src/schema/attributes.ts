@@ -1,8 +1,8 @@
+import { decodePlain, decodeWithin, type Entry, entryOf } from "./attribute-entry.js";
 import { type Input, littleEndian, type Output } from "./bytes.js";
 import { type Codec, type Decoded, type Encodable, lazy, type Scope } from "./codec.js";
 import { NetlinkDecodeError, NetlinkEncodeError } from "./errors.js";
-import { SubMessage } from "./sub-message.js";
-import { ATTRIBUTE_HEADER as HEADER, NLA_F_NESTED, NLA_TYPE_MASK, put, walk } from "./tlv.js";
+import { endAttribute, ATTRIBUTE_HEADER as HEADER, NLA_F_NESTED, NLA_TYPE_MASK, put, walk } from "./tlv.js";
 
 // Schemas may be recursive (a veth's peer is a link again): the bytes must not decide how deep we go.
 const MAX_DEPTH = 24;
@@ -47,16 +47,13 @@ type Quirks = Record<string, Quirk | { readonly list: unknown; readonly elements
 /** Where the elements of a repeated attribute do not stand together: the names of all attributes in their order. */
 const order: unique symbol = Symbol("order");
 
-interface Entry {
-  readonly id: number;
-  readonly name: string;
-  readonly codec: Codec<unknown, never>;
-  readonly typeFlags: number;
-  // What decoding asks of every attribute, where it is quicker to find than in codecs of a hundred shapes.
-  readonly decode: Codec<unknown, never>["decode"];
-  readonly repeats: boolean;
-  readonly exact: Codec<unknown, never>["exact"];
-  readonly subMessage: SubMessage<Record<string, Codec<unknown, never>>> | undefined;
+/** An attribute whose selector has not come yet. */
+interface Postponed {
+  readonly entry: Entry;
+  readonly type: number;
+  readonly from: number;
+  readonly to: number;
+  readonly position: number;
 }
 
 /** What decoding and encoding look up. */
@@ -82,28 +79,56 @@ export class AttributeSet<const D extends Declarations>
 
   decode(input: Input, start: number, end: number, outer?: Scope): AttributesOf<D> | undefined {
     const values: Record<string, unknown> = {};
-    const depth = (outer?.depth ?? 0) + 1;
+    const depth = outer === undefined ? 1 : outer.depth + 1;
     if (depth > MAX_DEPTH) return undefined;
     const { byId, scoped } = this.#lookUp();
     const scope: Scope | undefined = scoped ? { values, parent: outer, depth } : undefined;
     const { view } = input;
-    let postponed: { entry: Entry; type: number; from: number; to: number; position: number }[] | undefined;
+    let postponed: Postponed[] | undefined;
     let at = start;
     let position = 0;
     let last: Entry | undefined;
     let interleaved = false;
+    // Which entries have come, by their place among the declarations.
+    let seen0 = 0;
+    let seen1 = 0;
+    let seen2 = 0;
     for (; at + HEADER <= end; position++) {
       const length = view.getUint16(at, littleEndian);
       const type = view.getUint16(at + 2, littleEndian);
       const from = at + HEADER;
       const to = at + length;
       if (length < HEADER || to > end) throw this.#malformed(length, type, at, end);
+      at = (to + 3) & ~3;
       const entry = byId[type & NLA_TYPE_MASK];
-      if (entry?.repeats && entry !== last && values[entry.name] !== undefined) interleaved = true;
-      last = entry;
       if (entry === undefined) {
+        last = undefined;
         keep(values, { type, bytes: input.bytes.slice(from, to), position });
-      } else if (postponed?.some((one) => one.entry === entry)) {
+        continue;
+      }
+      const bit = 1 << (entry.place & 31);
+      let again: boolean;
+      if (entry.place < 32) {
+        again = (seen0 & bit) !== 0;
+        seen0 |= bit;
+      } else if (entry.place < 64) {
+        again = (seen1 & bit) !== 0;
+        seen1 |= bit;
+      } else {
+        again = (seen2 & bit) !== 0;
+        seen2 |= bit;
+      }
+      if (entry.plain && !again && type === entry.type) {
+        last = entry;
+        const value = decodePlain(entry, input, from, to, scope);
+        if (value !== undefined) {
+          values[entry.name] = value;
+          continue;
+        }
+      }
+      if (again && entry.repeats && entry !== last && values[entry.name] !== undefined) interleaved = true;
+      last = entry;
+      if (again && postponed?.some((one) => one.entry === entry)) {
         // The first one counts, which is decoded later.
         keep(values, { type, bytes: input.bytes.slice(from, to), position });
       } else if (entry.subMessage && !entry.subMessage.ready(values, outer)) {
@@ -114,7 +139,6 @@ export class AttributeSet<const D extends Declarations>
       } else {
         decodeOne(entry, type, input, from, to, position, values, scope);
       }
-      at = (to + 3) & ~3;
     }
     if (at < end) throw new NetlinkDecodeError(`${end - at} stray bytes after the last attribute`, at);
     if (postponed)
@@ -136,8 +160,13 @@ export class AttributeSet<const D extends Declarations>
     const values = value as Readonly<Record<string, unknown>>;
     const scope: Scope = { values, parent: outer, depth: (outer?.depth ?? 0) + 1 };
     if (scope.depth > MAX_DEPTH) throw new NetlinkEncodeError("attributes nested too deeply");
-    const unknown = (values.unknown ?? []) as readonly UnknownAttribute[];
+    const unknown = (values.unknown ?? NONE) as readonly UnknownAttribute[];
     const odd = (values as { [quirks]?: Quirks })[quirks];
+    const given = (values as { [order]?: string[] })[order];
+    if (odd === undefined && given === undefined && unknown.length === 0) {
+      this.#encodePlain(output, values, scope);
+      return;
+    }
     let position = 0;
     let next = 0;
     const passUnknown = () => {
@@ -149,12 +178,11 @@ export class AttributeSet<const D extends Declarations>
     };
     const putOne = (entry: Entry, value: unknown, quirk: Quirk | undefined) => {
       passUnknown();
-      const type = quirk?.type ?? entry.id | entry.typeFlags;
+      const type = quirk?.type ?? entry.type;
       if (quirk?.bytes) put(output, type, () => output.append(quirk.bytes as Uint8Array));
       else put(output, type, () => entry.codec.encode(output, value as never, scope));
       position++;
     };
-    const given = (values as { [order]?: string[] })[order];
     for (const name of given
       ? inOrder(values, given, (key) => this.#lookUp().byName.get(key)?.codec.repeats === true)
       : Object.keys(values)) {
@@ -183,6 +211,29 @@ export class AttributeSet<const D extends Declarations>
     for (; next < unknown.length; next++) {
       const { type, bytes } = unknown[next] as UnknownAttribute;
       put(output, type, () => output.append(bytes));
+    }
+  }
+
+  /** Values that were not decoded, or as they commonly are: this is where most requests are written. */
+  #encodePlain(output: Output, values: Readonly<Record<string, unknown>>, scope: Scope): void {
+    const { byName } = this.#lookUp();
+    let name = "";
+    try {
+      for (name of Object.keys(values)) {
+        const one = values[name];
+        if (one === undefined || name === "unknown") continue;
+        const entry = byName.get(name);
+        if (entry === undefined) {
+          const reason = `there is no attribute "${name}"`;
+          name = "";
+          throw new NetlinkEncodeError(reason);
+        }
+        if (entry.repeats)
+          for (const element of one as unknown[]) putValue(output, entry, element as never, scope);
+        else if (!entry.codec.omits?.(one)) putValue(output, entry, one as never, scope);
+      }
+    } catch (error) {
+      throw error instanceof NetlinkEncodeError && name !== "" ? error.within(name) : error;
     }
   }
 
@@ -235,16 +286,7 @@ export class AttributeSet<const D extends Declarations>
     const byId: (Entry | undefined)[] = [];
     const byName = new Map<string, Entry>();
     for (const [name, [id, , codec]] of Object.entries(this.declarations)) {
-      const entry: Entry = {
-        id,
-        name,
-        codec,
-        typeFlags: codec.typeFlags ?? 0,
-        decode: codec.decode,
-        repeats: codec.repeats ?? false,
-        exact: codec.exact,
-        subMessage: codec instanceof SubMessage ? codec : undefined,
-      };
+      const entry = entryOf(name, id, codec, byName.size);
       byId[id] = entry;
       byName.set(name, entry);
     }
@@ -263,6 +305,15 @@ export class AttributeSet<const D extends Declarations>
       at,
     );
   }
+}
+
+const NONE: readonly UnknownAttribute[] = [];
+
+/** As `put`, without a closure. */
+function putValue(output: Output, entry: Entry, value: never, scope: Scope): void {
+  const start = output.reserve(HEADER);
+  entry.codec.encode(output, value, scope);
+  endAttribute(output, start, entry.type);
 }
 
 function keep(values: Record<string, unknown>, attribute: UnknownAttribute): void {
@@ -289,12 +340,7 @@ function decodeOne(
   scope: Scope | undefined,
 ): void {
   const { codec, name, repeats } = entry;
-  let value: unknown;
-  try {
-    value = entry.decode.call(codec, input, from, to, scope);
-  } catch (error) {
-    throw error instanceof NetlinkDecodeError ? error.within(name) : error;
-  }
+  const value = decodeWithin(entry, input, from, to, scope);
   const before = values[name];
   if (value === undefined || (before !== undefined && !repeats)) {
     keep(values, { type, bytes: input.bytes.slice(from, to), position });
@@ -303,7 +349,7 @@ function decodeOne(
   if (!repeats) values[name] = value;
   else if (before === undefined) values[name] = [value];
   else (before as unknown[]).push(value);
-  const exact = entry.exact === undefined || entry.exact.call(codec, input, from, to);
+  const exact = codec.exact === undefined || codec.exact(input, from, to);
   if ((type & ~NLA_TYPE_MASK) === entry.typeFlags && exact) return;
   const holder = values as { [quirks]?: Quirks };
   holder[quirks] ??= {};

@@ -7,10 +7,21 @@ export const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 export class Input {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** Whether somebody means to read the bytes later: see {@link keep}. */
+  kept = false;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /**
+   * Says that a decoded value reads these bytes later, in place of a copy: a socket that received them does not
+   * write over them. The bytes live as long as the value.
+   */
+  keep(): this {
+    this.kept = true;
+    return this;
   }
 }
 

@@ -1,5 +1,5 @@
-import { Input, type Output } from "./bytes.js";
-import type { Codec, Decoded, Encodable, Fixed } from "./codec.js";
+import { Input, littleEndian, type Output } from "./bytes.js";
+import { type Codec, type Decoded, type Encodable, type Fixed, u32, u64 } from "./codec.js";
 import { NetlinkEncodeError } from "./errors.js";
 
 /**
@@ -74,6 +74,8 @@ interface Field {
   readonly name: string;
   readonly offset: number;
   readonly type: Fixed<unknown, never>;
+  /** Whether it is a plain number of 4 or 8 bytes, which is read without a call. */
+  readonly plain: 0 | 4 | 8;
 }
 
 interface Layout {
@@ -119,7 +121,13 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
     const value: Record<string, unknown> = { ...empty };
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index] as Field;
-      value[field.name] = field.type.read(input, offset + field.offset);
+      const at = offset + field.offset;
+      value[field.name] =
+        field.plain === 8
+          ? input.view.getBigUint64(at, littleEndian)
+          : field.plain === 4
+            ? input.view.getUint32(at, littleEndian)
+            : field.type.read(input, at);
     }
     return value as StructValue<F>;
   }
@@ -127,13 +135,17 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
   /** Writes into bytes that were reserved; absent fields stay zero. @throws NetlinkEncodeError naming the field */
   write(output: Output, offset: number, value: StructInput<F>): void {
     const values = value as Readonly<Record<string, unknown>>;
-    for (const { name, offset: at, type } of this.#layout.fields) {
-      if (values[name] === undefined) continue;
-      try {
-        type.write(output, offset + at, values[name] as never);
-      } catch (error) {
-        throw error instanceof NetlinkEncodeError ? error.within(name) : error;
+    const { fields } = this.#layout;
+    let name = "";
+    try {
+      for (let index = 0; index < fields.length; index++) {
+        const field = fields[index] as Field;
+        name = field.name;
+        const one = values[name];
+        if (one !== undefined) field.type.write(output, offset + field.offset, one as never);
       }
+    } catch (error) {
+      throw error instanceof NetlinkEncodeError ? error.within(name) : error;
     }
   }
 
@@ -165,7 +177,9 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
   }
 
   #withHoles(input: Input, start: number, value: StructValue<F>): StructValue<F> {
-    for (const at of this.#layout.holes) {
+    const { holes } = this.#layout;
+    for (let index = 0; index < holes.length; index++) {
+      const at = holes[index] as number;
       const byte = input.bytes[start + at] as number;
       if (byte === 0) continue;
       const hidden = value as Hidden;
@@ -241,7 +255,8 @@ function layOut(fields: Fields): Layout {
       continue;
     }
     offset = roundUp(offset, type.align);
-    placed.push({ name, offset, type });
+    const known: unknown = type;
+    placed.push({ name, offset, type, plain: known === u64 ? 8 : known === u32 ? 4 : 0 });
     offset += type.size;
     align = Math.max(align, type.align);
   }

@@ -14,6 +14,11 @@ export const ATTRIBUTE_HEADER = 4;
 export function put(output: Output, type: number, payload: () => void): void {
   const start = output.reserve(ATTRIBUTE_HEADER);
   payload();
+  endAttribute(output, start, type);
+}
+
+/** Writes the header of the attribute that was begun at `start`, and whose payload has been written. */
+export function endAttribute(output: Output, start: number, type: number): void {
   const length = output.length - start;
   if (length > 0xffff) throw new NetlinkEncodeError(`${length} bytes do not fit an attribute's 65535`);
   output.view.setUint16(start, length, littleEndian);
