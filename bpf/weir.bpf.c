@@ -18,9 +18,10 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 #define MAX_ENTRIES 4096
-#define FLOWS 1024 /* buckets of one attachment's direction; a power of two */
+#define SETS 32768 /* of flows, which all attachments share: 2 MiB; a power of two */
+#define WAYS 4     /* flows of a set: as many as a cache line holds */
 #define TICKS 64   /* slots of the wheel on which active flows are counted; a power of two */
-#define RETRIES 16
+#define RETRIES 4
 
 /* A departure time that the socket asked for (TCP pacing, SO_TXTIME) is believed up to this far ahead. */
 #define MAX_WISH_NS (2 * NSEC_PER_SEC)
@@ -30,11 +31,12 @@ struct limit {
 	__u64 bits_per_second; /* 0: the entry is not in use */
 	__u64 horizon_ns;      /* packets that would wait longer for their own flow's turn are dropped */
 	__u64 burst_ns;        /* credit after idle, in time at the limit's rate */
-	__u64 owner;           /* for user space alone: which attachment the entry belongs to */
 	__u64 mark_ns;         /* packets that wait longer and know ECN are marked; 0: none are */
 	__u64 quantum_ns;      /* what a quiet flow may send before its clock counts, in time at the limit's rate */
+	__u64 pass_ns;         /* what quiet flows may send in front of others all at once, in time at the limit's rate */
 	__u32 tick_shift;      /* a tick of the wheel is 1 << tick_shift nanoseconds */
-	__u32 reserved;
+	__u32 generation;      /* flows of another generation are strangers: raised to forget all of them */
+	__u64 owner;           /* for user space alone: which attachment the entry belongs to */
 };
 
 /* What CPUs race for. */
@@ -46,11 +48,17 @@ struct clock {
 	__s32 wheel[TICKS]; /* how many flows' clocks end in a tick */
 	__u32 tick_shift; /* which the wheel was filled with */
 	struct bpf_spin_lock lock; /* used before Linux 5.12, which brought 64-bit compare-and-swap */
+	__u64 stranger_ns; /* the last departure of a packet whose flow had no place */
 };
 
 struct flow {
 	__u64 fair_ns; /* when all that the flow has sent would have left at its share of the limit */
-	__u64 last_ns; /* the departure of its last packet, which the next one must not overtake */
+	__u32 tag;     /* whose it is: the attachment's index, and what the place does not say of the hash */
+	__u32 last;    /* the departure of its last packet in units of 1024 ns, which the next one must not overtake */
+};
+
+struct flow_set {
+	struct flow ways[WAYS];
 };
 
 struct counters {
@@ -87,21 +95,16 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } counters SEC(".maps");
 
-struct flow_table {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(key_size, sizeof(__u32));
-	/* By size: clang 14 writes no more than a forward declaration of what only an inner map's pointer names. */
-	__uint(value_size, sizeof(struct flow));
-	__uint(max_entries, FLOWS);
-};
-
-/* A table is made for each entry that is in use: all of them at once would take 64 MiB. */
+/*
+ * One table for all attachments. A table for each would have to be put into a map of maps when a pod is added, and the
+ * kernel waits for a grace period of RCU after that, for 10 ms and more (kernel/bpf/syscall.c, maybe_wait_bpf_programs).
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__uint(max_entries, MAX_ENTRIES);
+	__type(value, struct flow_set);
+	__uint(max_entries, SETS);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-	__array(values, struct flow_table);
 } flows SEC(".maps");
 
 /* Whether bpf_skb_set_tstamp is there (Linux 5.18); set before the program is loaded. */
@@ -119,14 +122,26 @@ struct verdict {
 	__u32 passed;
 };
 
+/*
+ * A difference of times, or 0 where it is negative. Without a branch, like is_zero() below: the verifier looks at all
+ * that follows once for each way that leads there.
+ */
+static __always_inline __u64 positive(__u64 difference)
+{
+	__u64 sign = difference >> 63;
+
+	asm volatile("" : "+r"(sign)); /* the compiler would make a branch of it */
+	return difference & (sign - 1);
+}
+
 static __always_inline __u64 later(__u64 a, __u64 b)
 {
-	return a > b ? a : b;
+	return a + positive(b - a);
 }
 
 static __always_inline __u64 earlier(__u64 a, __u64 b)
 {
-	return a < b ? a : b;
+	return a - positive(a - b);
 }
 
 /*
@@ -196,21 +211,21 @@ static __always_inline void turn_wheel(struct clock *clock, __u64 tick, __u32 ti
 {
 	__u64 from = read64(&clock->tick);
 	int restart = clock->tick_shift != tick_shift;
+	__u64 count = tick - from;
+	__s64 over = 0;
 
 	if (!restart && tick <= from)
 		return;
 	if (!swap64(&clock->tick, from, tick, locked))
 		return;
 	clock->tick_shift = tick_shift;
-	for (int i = 0; i < TICKS; i++) {
-		__s32 count;
-
-		if (!restart && from + i >= tick)
-			break;
-		count = take32(&clock->wheel[(from + i) & (TICKS - 1)], locked);
-		if (count)
-			add64(&clock->active, -(__s64)count, locked);
-	}
+	if (restart || count > TICKS)
+		count = TICKS;
+	/* Always to the end, which is seldom: the verifier would look at all that follows once for each way out. */
+	for (__u32 i = 0; i < TICKS; i++)
+		if (i < count)
+			over += take32(&clock->wheel[(from + i) & (TICKS - 1)], locked);
+	add64(&clock->active, -over, locked);
 }
 
 /* Sees to it that a flow is counted until its clock runs out. */
@@ -226,12 +241,76 @@ static __always_inline void count_flow(struct clock *clock, __u64 was, __u64 is,
 	add32(&clock->wheel[is & (TICKS - 1)], 1, locked);
 }
 
+/* Keeps a departure: one to come is rounded up, so that nothing can overtake it. */
+static __always_inline void keep_last(struct flow *flow, __u64 departure, __u64 now)
+{
+	flow->last = (departure > now ? departure + 1023 : now) >> 10;
+}
+
+/* The departure of a flow's last packet. */
+static __always_inline __u64 last_of(struct flow *flow, __u64 now)
+{
+	__u32 unit = now >> 10;
+
+	return now + ((__s64)(__s32)(flow->last - unit)) * 1024;
+}
+
+/* 1 for zero, else 0, without a branch: the verifier looks at all that follows once for each way that leads there. */
+static __always_inline __u32 is_zero(__u32 value)
+{
+	__u64 wide = value;
+
+	asm volatile("" : "+r"(wide)); /* the compiler would make a branch of it */
+	return (wide - 1) >> 63;
+}
+
+/* The number of the lowest bit that is set in four bits. */
+static __always_inline __u32 lowest_bit(__u32 bits)
+{
+	return 0x12131210u >> (2 * bits) & (WAYS - 1); /* a table of sixteen times two bits */
+}
+
+/* Finds a flow's clock, or gives it one whose flow has nothing under way any more. */
+static __always_inline struct flow *find_flow(struct __sk_buff *skb, __u32 index, __u32 generation,
+					      struct clock *clock, __u64 now, int locked)
+{
+	__u32 hash = bpf_get_hash_recalc(skb) ^ (index * 0x9e3779b1U) ^ (generation * 0x85ebca6bU);
+	__u32 place = hash & (SETS - 1);
+	__u32 tag = index << 20 | hash >> 12;
+	__u32 ours = 0, over = 0;
+	__u32 old;
+	struct flow_set *set = bpf_map_lookup_elem(&flows, &place);
+	struct flow *flow;
+
+	if (!set)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < WAYS; i++)
+		ours |= is_zero(set->ways[i].tag ^ tag) << i;
+	if (ours)
+		return &set->ways[lowest_bit(ours)];
+#pragma unroll
+	for (int i = 0; i < WAYS; i++)
+		over |= (__u32)((set->ways[i].fair_ns - now - 1) >> 63) << i;
+	if (!over)
+		return 0;
+	flow = &set->ways[lowest_bit(over)];
+	old = flow->tag;
+	if (locked)
+		flow->tag = tag;
+	else if (__sync_val_compare_and_swap(&flow->tag, old, tag) != old)
+		return 0;
+	/* Not counted on the wheel, even if the flow that had the place is, perhaps on another's wheel. */
+	flow->fair_ns = 0;
+	keep_last(flow, read64(&clock->stranger_ns), now);
+	return flow;
+}
+
 /* Whether what passes in front of others is little enough. */
 static __always_inline int may_pass(struct clock *clock, const struct limit *limit, const struct packet *packet,
 				    int locked)
 {
-	__u64 credit = limit->burst_ns + 16 * limit->quantum_ns;
-	__u64 earliest = packet->now > credit ? packet->now - credit : 1;
+	__u64 earliest = packet->now > limit->pass_ns ? packet->now - limit->pass_ns : 1;
 	__u64 old = read64(&clock->pass_ns);
 	__u64 slot = later(old, earliest);
 
@@ -250,10 +329,12 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 	int counted;
 
 	if (!flow) {
+		/* More flows are under way than there are places: those that have none stand in one queue. */
 		if (slot > now + limit->horizon_ns)
 			return verdict;
 		verdict.departure = later(charge(clock, earliest, cost, locked), now);
 		verdict.wait_ns = verdict.departure - now;
+		clock->stranger_ns = verdict.departure;
 		return verdict;
 	}
 
@@ -296,11 +377,13 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 	}
 	charge(clock, earliest, cost, locked);
 
-	departure = later(departure, read64(&flow->last_ns));
-	flow->last_ns = departure;
+	departure = later(departure, last_of(flow, now));
+	keep_last(flow, departure, now);
 	verdict.departure = departure;
 	verdict.wait_ns = departure - now;
 
+	/* The place is the flow's at least until its last packet has left. */
+	end = later(end, departure);
 	end = earlier(end, now + ((__u64)(TICKS - 2) << limit->tick_shift));
 	if (end > fair && swap64(&flow->fair_ns, fair, end, locked) && (counted || end > now))
 		count_flow(clock, fair >> limit->tick_shift, later(end >> limit->tick_shift, tick), counted, locked);
@@ -309,28 +392,23 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 
 static __always_inline int shape(struct __sk_buff *skb, int locked)
 {
-	__u32 index = skb->tc_classid, bucket;
+	__u32 index = skb->tc_classid;
 	struct limit *limit = bpf_map_lookup_elem(&limits, &index);
 	struct clock *clock = bpf_map_lookup_elem(&clocks, &index);
 	struct counters *count = bpf_map_lookup_elem(&counters, &index);
-	struct flow *flow = 0;
+	struct flow *flow;
 	struct packet packet;
 	struct verdict verdict;
 	__u64 rate, wish;
-	void *table;
 
 	if (!limit || !clock || !count)
 		return TC_ACT_UNSPEC;
 	rate = limit->bits_per_second;
 	if (!rate)
 		return TC_ACT_UNSPEC;
-	table = bpf_map_lookup_elem(&flows, &index);
-	if (table) {
-		bucket = bpf_get_hash_recalc(skb) & (FLOWS - 1);
-		flow = bpf_map_lookup_elem(table, &bucket);
-	}
 
 	packet.now = bpf_ktime_get_ns();
+	flow = find_flow(skb, index, limit->generation, clock, packet.now, locked);
 	/* Rounded up: a limit is never exceeded by what division loses. */
 	packet.cost = ((__u64)skb->wire_len * 8 * NSEC_PER_SEC + rate - 1) / rate;
 	if (locked)

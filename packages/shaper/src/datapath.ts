@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { isBpffs, monotonicNow, possibleCpus } from "@weir/syscall";
 import { ShaperError } from "./errors.js";
-import { burstNs, horizonNs, type Limit, markNs, quantumNs, tickShift } from "./limits.js";
+import { burstNs, horizonNs, type Limit, markNs, passNs, quantumNs, tickShift } from "./limits.js";
 import { loadProgram } from "./program-loader.js";
 
 /** What the program counted for one direction, over all CPUs. */
@@ -29,34 +29,39 @@ export interface LimitEntry {
   bitsPerSecond: bigint;
   horizonNs: bigint;
   burstNs: bigint;
-  /** Which attachment the entry belongs to; 0 where it is free. */
-  owner: bigint;
   markNs: bigint;
   quantumNs: bigint;
+  passNs: bigint;
   tickShift: number;
+  /** Flows of an earlier generation are forgotten. */
+  generation: number;
+  /** Which attachment the entry belongs to; 0 where it is free. */
+  owner: bigint;
 }
 
-const LIMIT_SIZE = 56;
-const CLOCK_SIZE = 296;
+const LIMIT_SIZE = 64;
+const CLOCK_SIZE = 304;
 const COUNTERS_SIZE = 56;
-const FLOW_SIZE = 16;
+const FLOW_SET_SIZE = 64;
 const NO_LIMIT: LimitEntry = {
   bitsPerSecond: 0n,
   horizonNs: 0n,
   burstNs: 0n,
-  owner: 0n,
   markNs: 0n,
   quantumNs: 0n,
+  passNs: 0n,
   tickShift: 0,
+  generation: 0,
+  owner: 0n,
 };
 
 const maps = ["limits", "clocks", "counters", "flows"] as const;
 
-/** How many buckets a flow table has: FLOWS of bpf/weir.bpf.c. */
-const FLOWS = 1024;
-
 /** How many map entries there are: MAX_ENTRIES of bpf/weir.bpf.c. */
 const MAX_ENTRIES = 4096;
+
+/** How many sets of flows there are: SETS of bpf/weir.bpf.c. */
+const FLOW_SETS = 32_768;
 
 /** How many attachments fit: two entries each, and slot 0 is left out. */
 export const MAX_SLOTS = MAX_ENTRIES / 2 - 1;
@@ -119,10 +124,12 @@ export class Datapath implements Disposable {
       bitsPerSecond: view.getBigUint64(0, true),
       horizonNs: view.getBigUint64(8, true),
       burstNs: view.getBigUint64(16, true),
-      owner: view.getBigUint64(24, true),
-      markNs: view.getBigUint64(32, true),
-      quantumNs: view.getBigUint64(40, true),
+      markNs: view.getBigUint64(24, true),
+      quantumNs: view.getBigUint64(32, true),
+      passNs: view.getBigUint64(40, true),
       tickShift: view.getUint32(48, true),
+      generation: view.getUint32(52, true),
+      owner: view.getBigUint64(56, true),
     };
   }
 
@@ -132,41 +139,28 @@ export class Datapath implements Disposable {
    * @param limit undefined lets packets through unshaped
    */
   setLimit(entry: number, limit: Limit | undefined, owner: bigint): void {
-    const values = limit
-      ? {
-          bitsPerSecond: limit.bitsPerSecond,
-          horizonNs: horizonNs(limit),
-          burstNs: burstNs(limit),
-          owner,
-          markNs: markNs(limit),
-          quantumNs: quantumNs(limit),
-          tickShift: tickShift(limit),
-        }
-      : { ...NO_LIMIT, owner };
-    if (limit) this.#ensureFlows(entry);
+    const { generation } = this.limit(entry);
+    const values: LimitEntry = { ...(limit ? entryValues(limit) : NO_LIMIT), generation, owner };
     this.#writeLimit(entry, values);
-    if (!limit) this.#dropFlows(entry);
     const now = monotonicNow();
     if (this.#clock(entry) > now + values.horizonNs) {
       this.#setClock(entry, now);
       // The flows' clocks are ahead with it.
-      this.#dropFlows(entry);
-      if (limit) this.#ensureFlows(entry);
+      this.#writeLimit(entry, { ...values, generation: next(generation) });
     }
   }
 
-  /** Takes an entry: no limit yet, a new clock and counters. */
+  /** Takes an entry: no limit yet, a new clock and counters, and flows that nobody knows. */
   take(entry: number, owner: bigint): void {
-    this.#writeLimit(entry, { ...NO_LIMIT, owner });
-    this.#dropFlows(entry);
+    const { generation } = this.limit(entry);
+    this.#writeLimit(entry, { ...NO_LIMIT, generation: next(generation), owner });
     this.#setClock(entry, 0n);
     this.#counters.raw.set(key(entry), new Uint8Array(this.#counters.valueStride * possibleCpus()));
   }
 
   /** Gives an entry back. */
   free(entry: number): void {
-    this.#writeLimit(entry, NO_LIMIT);
-    this.#dropFlows(entry);
+    this.#writeLimit(entry, { ...NO_LIMIT, generation: this.limit(entry).generation });
   }
 
   /** The entries that somebody owns. */
@@ -219,25 +213,13 @@ export class Datapath implements Disposable {
     view.setBigUint64(0, values.bitsPerSecond, true);
     view.setBigUint64(8, values.horizonNs, true);
     view.setBigUint64(16, values.burstNs, true);
-    view.setBigUint64(24, values.owner, true);
-    view.setBigUint64(32, values.markNs, true);
-    view.setBigUint64(40, values.quantumNs, true);
+    view.setBigUint64(24, values.markNs, true);
+    view.setBigUint64(32, values.quantumNs, true);
+    view.setBigUint64(40, values.passNs, true);
     view.setUint32(48, values.tickShift, true);
+    view.setUint32(52, values.generation, true);
+    view.setBigUint64(56, values.owner, true);
     this.#limits.raw.set(key(entry), bytes);
-  }
-
-  /** Gives an entry a table of flows, where it has none. */
-  #ensureFlows(entry: number): void {
-    if (this.#flows.raw.get(key(entry))) return;
-    const shape = { type: "array", keySize: 4, valueSize: FLOW_SIZE, maxEntries: FLOWS } as const;
-    using table = BpfMap.create({ name: "flow_table", ...shape });
-    const fd = new Uint8Array(4);
-    viewOf(fd).setUint32(0, table.fd.number, true);
-    this.#flows.raw.set(key(entry), fd);
-  }
-
-  #dropFlows(entry: number): void {
-    this.#flows.raw.delete(key(entry));
   }
 
   #clock(entry: number): bigint {
@@ -252,24 +234,38 @@ export class Datapath implements Disposable {
   }
 
   #checkSizes(folder: string): void {
-    const expected = { limits: LIMIT_SIZE, clocks: CLOCK_SIZE, counters: COUNTERS_SIZE, flows: 4 };
-    for (const [name, map] of [
-      ["limits", this.#limits],
-      ["clocks", this.#clocks],
-      ["counters", this.#counters],
-      ["flows", this.#flows],
+    for (const [name, map, size, entries] of [
+      ["limits", this.#limits, LIMIT_SIZE, MAX_ENTRIES],
+      ["clocks", this.#clocks, CLOCK_SIZE, MAX_ENTRIES],
+      ["counters", this.#counters, COUNTERS_SIZE, MAX_ENTRIES],
+      ["flows", this.#flows, FLOW_SET_SIZE, FLOW_SETS],
     ] as const) {
       const { valueSize, maxEntries } = map;
-      if (valueSize === expected[name] && maxEntries === MAX_ENTRIES) continue;
+      if (valueSize === size && maxEntries === entries) continue;
       this.close();
       throw new ShaperError(
         "STATE",
-        `the map pinned at ${join(folder, name)} is another version's: values of ${valueSize} bytes and ${maxEntries} entries, where this version has ${expected[name]} and ${MAX_ENTRIES}`,
+        `the map pinned at ${join(folder, name)} is another version's: values of ${valueSize} bytes and ${maxEntries} entries, where this version has ${size} and ${entries}`,
         { remedy: "Remove every attachment with the version that made it, then remove the folder." },
       );
     }
   }
 }
+
+/** A limit as the program takes it. */
+function entryValues(limit: Limit): Omit<LimitEntry, "generation" | "owner"> {
+  return {
+    bitsPerSecond: limit.bitsPerSecond,
+    horizonNs: horizonNs(limit),
+    burstNs: burstNs(limit),
+    markNs: markNs(limit),
+    quantumNs: quantumNs(limit),
+    passNs: passNs(limit),
+    tickShift: tickShift(limit),
+  };
+}
+
+const next = (generation: number) => (generation + 1) >>> 0;
 
 /** Throws ShaperError NO_BPFFS unless a BPF filesystem is mounted at the path. */
 export function requireBpffs(path: string): void {

@@ -114,6 +114,15 @@ export function quantumNs({ bitsPerSecond }: Limit): bigint {
   return timeOf(QUANTUM_BITS, bitsPerSecond);
 }
 
+/** How many full packets of quiet flows may leave at once in front of others. */
+const PASS_PACKETS = 16n;
+
+/** What quiet flows may send in front of others all at once, in nanoseconds at the limit's rate. */
+export function passNs({ bitsPerSecond }: Limit): bigint {
+  const credit = burstNs({ bitsPerSecond });
+  return credit + timeOf(PASS_PACKETS * QUANTUM_BITS, bitsPerSecond);
+}
+
 /** The length of the wheel's ticks, as the power of two of nanoseconds. */
 export function tickShift({ bitsPerSecond }: Limit): number {
   const packets = timeOf(QUANTUM_BITS * WHEEL_PACKETS, bitsPerSecond);
