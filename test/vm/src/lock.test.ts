@@ -31,6 +31,28 @@ test("only one of many is at work at a time, and each gives its result", async (
   assert.equal(results, [1, 2, 3, 4]);
 });
 
+test("as many are at work at a time as there are files to lock", async () => {
+  const files = [join(folder, "first"), join(folder, "second")];
+  let working = 0;
+  let most = 0;
+  await Promise.all(
+    [1, 2, 3, 4].map(() =>
+      withLock(
+        files,
+        () => {},
+        async () => {
+          working += 1;
+          most = Math.max(most, working);
+          // Nobody goes before two are there, the limit that is to be seen reached.
+          while (most < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+          working -= 1;
+        },
+      ),
+    ),
+  );
+  assert.is(most, 2);
+});
+
 test("work that fails lets go of the lock", async () => {
   const file = join(folder, "failing");
   const failure = withLock(

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { VmError } from "./errors.js";
+import { withLock } from "./lock.js";
 import { CHANNEL_FDS, Machine, type MachineSetup, type VmResult } from "./machine.js";
-import { type PreparedKernel, type Progress, prepareKernel } from "./prepare.js";
+import { cacheFolder, type PreparedKernel, type Progress, prepareKernel } from "./prepare.js";
 import { chooseAccelerator, qemuArguments } from "./qemu.js";
 import { hiddenFolders, settingsScript } from "./settings.js";
 
@@ -59,12 +61,30 @@ const checkout = fileURLToPath(new URL("../../../", import.meta.url));
  * guest sees every file of the host; what it writes vanishes, but in `shares`. QEMU dies with this process, however
  * that ends, and there are no temporary files.
  *
+ * No more machines run at once than there are processors, whoever starts them: others wait, and their time limit
+ * begins when they start.
+ *
  * An emulated guest that panics or hangs before the command began is booted again, at most twice.
  *
  * @throws VmError TIMEOUT, ABORTED, GUEST_FAILED (with what the console said), and what {@link prepareKernel}
  *   throws. RangeError for a command, an environment or a share that cannot be.
  */
 export async function runInVm(options: VmOptions): Promise<VmResult> {
+  const waiting = () => options.progress?.("waiting for another virtual machine to end");
+  return withLock(turns(), waiting, () => runNow(options));
+}
+
+/**
+ * One lock for each processor: emulated machines that share processors slow each other down until time limits pass,
+ * and together they take longer than one after the other.
+ */
+function turns(): string[] {
+  const folder = join(cacheFolder(), "turns");
+  mkdirSync(folder, { recursive: true });
+  return Array.from({ length: availableParallelism() }, (_, index) => join(folder, String(index)));
+}
+
+async function runNow(options: VmOptions): Promise<VmResult> {
   const deadline = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
   const progress = options.progress ?? (() => {});
   const setup = await prepareSetup(options);
