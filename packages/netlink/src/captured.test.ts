@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { addressMessage, addressOf } from "./rtnetlink/address.js";
 import { linkReply } from "./rtnetlink/link-reply.js";
 import { linkMessage } from "./rtnetlink/link-schema.js";
-import { routeOf } from "./rtnetlink/route.js";
+import { routeReply } from "./rtnetlink/route-reply.js";
 import { routeMessage } from "./rtnetlink/route-schema.js";
 import { type Codec, decode, encode, Input } from "./schema/index.js";
 import { classOf } from "./tc/classes.js";
@@ -38,7 +38,7 @@ const qdiscs = (command: string) =>
   after(command).map((bytes) => qdiscReply.decode(new Input(bytes), 0, bytes.length));
 const filters = (command: string) =>
   after(command).map((bytes) => filterReply.decode(new Input(bytes), 0, bytes.length));
-const routes = (command: string) => after(command).map((bytes) => routeOf(decode(routeMessage, bytes)));
+const routes = (command: string) => after(command).map((bytes) => decode(routeReply, bytes));
 
 for (const { type, kernel, command, hex } of captured)
   test(`on ${kernel}, the ${type} after "${command}" (${hex.length / 2} bytes) decodes, knows every attribute and encodes to the same bytes`, () => {

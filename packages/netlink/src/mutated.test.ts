@@ -8,8 +8,7 @@ import { eventOf } from "./rtnetlink/events.js";
 import { linkReply } from "./rtnetlink/link-reply.js";
 import { linkMessage } from "./rtnetlink/link-schema.js";
 import { RtmType } from "./rtnetlink/messages.js";
-import { routeOf } from "./rtnetlink/route.js";
-import { routeMessage } from "./rtnetlink/route-schema.js";
+import { routeReply } from "./rtnetlink/route-reply.js";
 import { Input, NetlinkDecodeError } from "./schema/index.js";
 import { classOf } from "./tc/classes.js";
 import { filterReply } from "./tc/filter.js";
@@ -21,7 +20,7 @@ import { capturedTc } from "./testing/captured-tc.js";
 const readers = {
   link: (input: Input, end: number) => ({ ...linkReply.decode(input, 0, end, undefined) }),
   address: (input: Input, end: number) => addressOf(addressMessage.decode(input, 0, end)!),
-  route: (input: Input, end: number) => routeOf(routeMessage.decode(input, 0, end)!),
+  route: (input: Input, end: number) => routeReply.decode(input, 0, end, undefined),
   qdisc: (input: Input, end: number) => qdiscReply.decode(input, 0, end),
   class: (input: Input, end: number) => classOf(qdiscMessage.decode(input, 0, end)!),
   filter: (input: Input, end: number) => filterReply.decode(input, 0, end),

@@ -7,8 +7,7 @@ import { neighbourOf } from "./rtnetlink/neighbour.js";
 import { neighbourMessage } from "./rtnetlink/neighbour-schema.js";
 import { nexthopMessage } from "./rtnetlink/nexthop-schema.js";
 import { nexthopOf } from "./rtnetlink/nexthops.js";
-import { routeOf } from "./rtnetlink/route.js";
-import { routeMessage } from "./rtnetlink/route-schema.js";
+import { routeReply } from "./rtnetlink/route-reply.js";
 import { ruleMessage } from "./rtnetlink/rule-schema.js";
 import { ruleOf } from "./rtnetlink/rules.js";
 import { decode } from "./schema/index.js";
@@ -47,7 +46,7 @@ const kinds: Readonly<Record<string, Compared>> = {
     ignored: ["valid_life_time", "preferred_life_time"],
   },
   RTM_NEWROUTE: {
-    words: (bytes) => routeWords(routeOf(decode(routeMessage, bytes))),
+    words: (bytes) => routeWords(decode(routeReply, bytes)),
     ignored: ["dev", "nh_info", "flow", "expires", ...wrapping],
   },
   RTM_NEWRULE: {

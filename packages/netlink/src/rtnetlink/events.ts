@@ -15,8 +15,8 @@ import { type Neighbour, neighbourOf } from "./neighbour.js";
 import { neighbourMessage } from "./neighbour-schema.js";
 import { nexthopMessage } from "./nexthop-schema.js";
 import { type NexthopObject, nexthopOf } from "./nexthops.js";
-import { type Route, routeOf } from "./route.js";
-import { routeMessage } from "./route-schema.js";
+import type { Route } from "./route.js";
+import { routeReply } from "./route-reply.js";
 import { ruleMessage } from "./rule-schema.js";
 import { type Rule, ruleOf } from "./rules.js";
 
@@ -108,7 +108,7 @@ function known(input: Input, message: MessageView): RtnetlinkEvent | undefined {
     case RtmType.RTM_NEWROUTE:
     case RtmType.RTM_DELROUTE: {
       if (input.bytes[start] === AF_MPLS) return undefined;
-      const route = read(routeMessage, routeOf);
+      const route = routeReply.decode(input, start, end, undefined);
       return route && { type: "route", change: changeOf(type === RtmType.RTM_NEWROUTE), route };
     }
     case RtmType.RTM_NEWRULE:

@@ -107,44 +107,8 @@ export interface RouteRequest {
 /** RT_TABLE_MAIN and RT_TABLE_LOCAL. */
 export const RouteTable = { main: 254, local: 255 } as const;
 
-const ONLINK = 0x4;
-
-/** The route that a message describes. */
-export function routeOf(wire: Decoded<typeof routeMessage>): Route {
-  const { header, attributes } = wire;
-  const { multipath } = attributes;
-  return {
-    family: header.family,
-    destination:
-      attributes.destination === undefined
-        ? "default"
-        : `${attributes.destination}/${header.destinationLength}`,
-    source: attributes.source === undefined ? undefined : `${attributes.source}/${header.sourceLength}`,
-    gateway: attributes.gateway ?? attributes.via,
-    index: attributes.index,
-    preferredSource: attributes.preferredSource,
-    table: attributes.table ?? header.table,
-    priority: attributes.priority ?? 0,
-    protocol: header.protocol,
-    scope: header.scope,
-    type: header.type,
-    flags: header.flags,
-    metrics: attributes.metrics,
-    multipath: multipath?.map(({ index, hops = 0, flags = 0, attributes: way }) => ({
-      index,
-      gateway: way?.gateway ?? way?.via,
-      weight: hops + 1,
-      ...(flags & ONLINK ? { onlink: true } : {}),
-      ...(way?.encapType === undefined ? {} : { encapType: way.encapType, encap: way.encap }),
-    })),
-    nexthopId: attributes.nexthopId,
-    encapType: attributes.encapType,
-    encap: attributes.encap,
-    preference: attributes.preference,
-    tos: header.tos,
-    attributes,
-  };
-}
+/** RTNH_F_ONLINK: include/uapi/linux/rtnetlink.h. */
+export const ONLINK = 0x4;
 
 /** RTM_NEWROUTE, RTM_DELROUTE. */
 export function routeRequest(

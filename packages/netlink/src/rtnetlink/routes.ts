@@ -3,14 +3,12 @@ import type { DumpOptions } from "../dump.js";
 import { MessageFlags, type MessageView } from "../message.js";
 import { parseAddress } from "../schema/address.js";
 import { type Input, littleEndian } from "../schema/bytes.js";
-import { mapped } from "../schema/codec.js";
 import type { NetlinkSocket } from "../socket.js";
 import { CREATE, CREATE_OR_REPLACE, type IpFamily } from "./address.js";
 import { RtmType, requestOf } from "./messages.js";
-import { familyNumber, type Route, type RouteRequest, routeOf, routeRequest } from "./route.js";
+import { familyNumber, type Route, type RouteRequest, routeRequest } from "./route.js";
+import { routeReply } from "./route-reply.js";
 import { routeMessage } from "./route-schema.js";
-
-const routeReply = mapped(routeMessage, routeOf, (route: never) => route);
 
 const RTM_F_CLONED = 0x200;
 
@@ -65,12 +63,14 @@ export class Routes {
         // Before 4.20 the kernel also gives what it has learned of single destinations.
         (input.view.getUint32(message.start + 8, littleEndian) & RTM_F_CLONED) === 0;
       try {
-        for (const route of this.#socket.dump(request, routeReply, { select, consistent })) {
-          // Kernels before 4.20 do not filter.
-          if (table !== undefined && route.table !== table) continue;
-          if (index !== undefined && route.index !== index && !viaDevice(route, index)) continue;
-          yield route;
-        }
+        for (const routes of this.#socket.dumpPieces(request, routeReply, { select, consistent }))
+          for (let at = 0; at < routes.length; at++) {
+            const route = routes[at] as Route;
+            // Kernels before 4.20 do not filter.
+            if (table !== undefined && route.table !== table) continue;
+            if (index !== undefined && route.index !== index && !viaDevice(route, index)) continue;
+            yield route;
+          }
       } catch (error) {
         // A table that nobody has put a route into does not exist: "ipv4: FIB table does not exist".
         if (!(error instanceof SystemError && error.code === "ENOENT")) throw error;

@@ -9,9 +9,21 @@ const DOT = 0x2e;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const HEX_COLON = HEX.map((hex) => `${hex}:`);
 
+// Of the addresses in a table most begin like the one before.
+let lastStart = 0;
+let lastStartText = "0.0.0.";
+
 /** Four bytes as a dotted quad. */
 export function formatIpv4(bytes: Uint8Array, at = 0): string {
-  return `${DECIMAL[bytes[at] as number]}.${DECIMAL[bytes[at + 1] as number]}.${DECIMAL[bytes[at + 2] as number]}.${DECIMAL[bytes[at + 3] as number]}`;
+  const first = bytes[at] as number;
+  const second = bytes[at + 1] as number;
+  const third = bytes[at + 2] as number;
+  const start = (first << 16) | (second << 8) | third;
+  if (start !== lastStart) {
+    lastStart = start;
+    lastStartText = `${DECIMAL[first]}.${DECIMAL[second]}.${DECIMAL[third]}.`;
+  }
+  return lastStartText + DECIMAL[bytes[at + 3] as number];
 }
 
 /** Sixteen bytes as RFC 5952 writes an IPv6 address. */

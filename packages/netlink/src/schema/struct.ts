@@ -205,6 +205,29 @@ export function struct<const F extends Fields>(cName: string, fields: F): Struct
 }
 
 /**
+ * Reads a struct whose bytes are often the same as those before: the value is the same object then, which nobody may
+ * change.
+ */
+export function remembered<F extends Fields>(
+  declared: Struct<F>,
+): (input: Input, offset: number) => StructValue<F> {
+  let words: Uint32Array | undefined;
+  let value: StructValue<F> | undefined;
+  return (input, offset) => {
+    const { view } = input;
+    if (value !== undefined && words !== undefined) {
+      let same = 0;
+      while (same < words.length && words[same] === view.getUint32(offset + same * 4, littleEndian)) same++;
+      if (same === words.length) return value;
+    }
+    words = new Uint32Array(declared.size >> 2);
+    for (let at = 0; at < words.length; at++) words[at] = view.getUint32(offset + at * 4, littleEndian);
+    value = declared.read(input, offset);
+    return value;
+  };
+}
+
+/**
  * A struct followed by any number of elements, as `struct tc_u32_sel` is by its keys.
  * @param name what to call the array of elements
  */
