@@ -270,23 +270,25 @@ export class NetlinkSocket implements Disposable {
   }
 
   #sendPart(requests: readonly NetlinkRequest[]): (NetlinkError | undefined)[] {
-    const first = this.#send(requests, MessageFlags.ACK);
+    // Refusals come unasked, and the kernel goes through a datagram in order (net/netlink/af_netlink.c,
+    // netlink_rcv_skb): the last one's acknowledgement says that all have been carried out.
+    const first = this.#send(requests, 0, MessageFlags.ACK);
     const results = new Array<NetlinkError | undefined>(requests.length).fill(undefined);
-    const answered = new Set<number>();
-    while (answered.size < requests.length)
+    let done = false;
+    while (!done)
       this.#eachMessage(requests[0] as NetlinkRequest, false, (input, message) => {
-        const index = (message.sequence - first) >>> 0;
+        const index = message.sequence - first;
         const request = requests[index];
         if (message.type !== ControlType.ERROR || !request) return;
         const result = readAcknowledgement(input, message);
         if (result.errno !== 0) results[index] = new NetlinkError({ request, ...result });
-        answered.add(index);
+        if (index === requests.length - 1) done = true;
       });
     return results;
   }
 
-  /** Sends requests in one datagram and gives the first one's sequence number. */
-  #send(requests: readonly NetlinkRequest[], flags: number): number {
+  /** Sends requests in one datagram and gives the first one's sequence number; the others follow it. */
+  #send(requests: readonly NetlinkRequest[], flags: number, lastFlags = flags): number {
     if (this.#inCallback)
       throw new NetlinkUseError(
         "a netlink socket cannot take a request while it hands out what it received: do it after the callback, or use another socket",
@@ -297,14 +299,15 @@ export class NetlinkSocket implements Disposable {
       );
     this.#dump?.finish();
     this.#dump = undefined;
-    const first = this.#sequence;
+    const first = this.#sequence + requests.length > 0xffff_ffff ? 1 : this.#sequence;
     const output = this.#output;
     output.clear();
-    for (const request of requests) {
-      const all = (request.flags ?? 0) | MessageFlags.REQUEST | flags;
-      appendFrame(output, request.type, all, this.#sequence, request.body);
-      this.#sequence = (this.#sequence + 1) >>> 0 || 1;
+    for (let index = 0; index < requests.length; index++) {
+      const { type, flags: own = 0, body } = requests[index] as NetlinkRequest;
+      const added = index === requests.length - 1 ? lastFlags : flags;
+      appendFrame(output, type, own | MessageFlags.REQUEST | added, first + index, body);
     }
+    this.#sequence = first + requests.length;
     // A kernel without CAP_ACK repeats the whole request in a refusal.
     this.#answerBytes = output.length + 4096;
     this.#socket.send(output.bytes, 0, output.length);
