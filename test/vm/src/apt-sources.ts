@@ -62,10 +62,10 @@ export function debianMirror(sources: readonly AptSource[]): AptSource | undefin
   );
 }
 
-/** A deb822 file for one suite on the same mirror, with the same keys. */
-export function sourceFor(mirror: AptSource, suite: string): string {
+/** A deb822 file for one suite on the same mirror, with the same keys, of packages or of what they are built from. */
+export function sourceFor(mirror: AptSource, suite: string, type: "deb" | "deb-src" = "deb"): string {
   return [
-    "Types: deb",
+    `Types: ${type}`,
     `URIs: ${mirror.uri}`,
     `Suites: ${suite}`,
     "Components: main",

@@ -30,9 +30,10 @@ export class PrivateApt {
   /**
    * @param folder an empty folder for lists and settings
    * @param suite the Debian release to see, such as "trixie"
+   * @param type packages, or what they are built from
    * @throws VmError DOWNLOAD_FAILED when this machine's apt knows no Debian mirror.
    */
-  static async create(folder: string, suite: string): Promise<PrivateApt> {
+  static async create(folder: string, suite: string, type: "deb" | "deb-src" = "deb"): Promise<PrivateApt> {
     const [settings, sources] = await Promise.all([networkSettings(), configuredSources()]);
     const mirror = debianMirror(sources);
     if (!mirror) {
@@ -45,7 +46,7 @@ export class PrivateApt {
     for (const name of ["lists/partial", "archives/partial", "empty"]) {
       mkdirSync(join(folder, name), { recursive: true });
     }
-    writeFileSync(join(folder, "debian.sources"), sourceFor(mirror, suite));
+    writeFileSync(join(folder, "debian.sources"), sourceFor(mirror, suite, type));
     writeFileSync(join(folder, "status"), "");
     const config = join(folder, "apt.conf");
     writeFileSync(
@@ -109,6 +110,13 @@ export class PrivateApt {
     return readdirSync(folder)
       .filter((name) => name.endsWith(".deb"))
       .map((name) => join(folder, name));
+  }
+
+  /** Fetches the files of a source package into a folder and checks them likewise. */
+  async downloadSource(name: string, folder: string): Promise<string[]> {
+    const args = ["-qq", "--only-source", "--download-only", "source", name];
+    await this.#run("apt-get", args, `download the source of ${name}`, folder);
+    return readdirSync(folder).map((file) => join(folder, file));
   }
 
   async #run(program: string, args: readonly string[], what: string, cwd = "/"): Promise<string> {

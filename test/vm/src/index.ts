@@ -1,7 +1,7 @@
 export { VmError, type VmErrorCode } from "./errors.js";
 export { KERNELS, type Kernel } from "./kernels.js";
 export type { VmResult } from "./machine.js";
-export { fetchPackages } from "./packages.js";
+export { fetchPackages, fetchSource } from "./packages.js";
 export {
   cacheFolder,
   type PreparedKernel,

@@ -15,10 +15,8 @@ export function writePauseImage(path: string): void {
   const folder = mkdtempSync(join(tmpdir(), "weir-pause-"));
   try {
     const [files, layout] = [join(folder, "files"), join(folder, "layout")];
-    mkdirSync(files);
     mkdirSync(join(layout, "blobs/sha256"), { recursive: true });
-    writeFileSync(join(files, "pause"), pauseProgram());
-    chmodSync(join(files, "pause"), 0o755);
+    writePauseRootfs(files);
     const layer = pack(files, join(folder, "layer.tar"));
     const blob = (bytes: Uint8Array | string, mediaType: string) => {
       const hash = createHash("sha256").update(bytes).digest("hex");
@@ -48,6 +46,13 @@ export function writePauseImage(path: string): void {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Makes a folder with the image's content, for a client that takes a root filesystem instead. */
+export function writePauseRootfs(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "pause"), pauseProgram());
+  chmodSync(join(folder, "pause"), 0o755);
 }
 
 /** Packs a folder's content into a tar file that is the same whenever it is made, and gives it. */
