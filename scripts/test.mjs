@@ -17,6 +17,8 @@ import {
 const USAGE = `Usage: npm test [-- OPTIONS]
 
   --unit            only the tests that run on this host
+  --clients         only the real clients of the plugin, all of them: containerd 1.6, 1.7 and 2.1, podman, cnitool, and
+                    other CNI plugins beside weir; otherwise containerd 1.7 and what CNI asks of weir are among the tests
   --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, newest); may be given again
   --filter TEXT     only test files whose name holds TEXT
   --help            this text`;
@@ -38,6 +40,9 @@ const DEFAULT_RUNS = [
   { kernel: "newest", folders: ["test/objects/dist"], files: "(?<!tools)" },
 ];
 
+/** The kernel under which the plugin's clients run, and what takes minutes and is the same under each. */
+const CLIENTS_KERNEL = "6.12";
+
 await main(async (args) => {
   const options = parse(args);
   if (options.help) {
@@ -48,7 +53,7 @@ await main(async (args) => {
   if (inVm) requireRoot("npm test boots kernels and installs what they need; that");
   await prepareCheckout();
   const results = [];
-  if (inVm || process.getuid() === 0) {
+  if (!options.clients && (inVm || process.getuid() === 0)) {
     await step("fetching BPF objects of Debian's packages", () => fetchObjects());
   }
 
@@ -59,9 +64,9 @@ await main(async (args) => {
     await requireVmPackages("bpftool");
   }
 
-  if (!options.kernels || options.unit) {
+  if ((!options.kernels && !options.clients) || options.unit) {
     // Root-needing tests run here too where this is root: a second kernel, and line coverage.
-    const kind = process.getuid() === 0 ? "(?<!\\.e2e)" : "(?<!\\.e2e)(?<!\\.root)";
+    const kind = process.getuid() === 0 ? "(?<!\\.(e2e|client|long))" : "(?<!\\.(e2e|client|long|root))";
     const coverage = ["node_modules/c8/bin/c8.js", "--reporter=text-summary", "--reporter=lcov"];
     const command = [
       ...coverage,
@@ -75,29 +80,47 @@ await main(async (args) => {
     results.push({ where: "this host", ...(await suite(process.execPath, command)) });
   }
 
-  const { cacheFolder } = await import("../test/vm/dist/index.js");
   const asked = options.kernels?.map((kernel) => ({ kernel, folders: everything, files: "" }));
-  for (const { kernel, folders, files } of inVm ? (asked ?? DEFAULT_RUNS) : []) {
+  for (const { kernel, folders, files } of inVm && !options.clients ? (asked ?? DEFAULT_RUNS) : []) {
     console.log(`\n=== Linux ${kernel} in the VM`);
-    const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
-    const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "1200", ...cache, "--"];
-    const command = [
-      ...vm,
-      process.execPath,
-      "scripts/suite.mjs",
-      pattern(options, `${files}\\.(root|e2e)`),
-      ...folders,
-    ];
-    let result = await suite(process.execPath, command);
-    if (result.broken && result.status === VM_FAILED) {
-      // QEMU's emulation does not always survive a kernel that patches its own code while the other CPU runs it.
-      console.log(`\nThe virtual machine itself failed under Linux ${kernel}; once more:`);
-      result = await suite(process.execPath, command);
-    }
+    const result = await suiteInVm(kernel, pattern(options, `${files}\\.(root|e2e)`), folders);
     results.push({ where: `Linux ${kernel}`, ...result });
+  }
+  if (inVm && !options.kernels) {
+    await step("fetching clients of the plugin", () => fetchClients(options.clients));
+    console.log(`\n=== Clients of the plugin, and what takes long, under Linux ${CLIENTS_KERNEL} in the VM`);
+    const [files, env] = options.clients
+      ? ["\\.(client|long)", []]
+      : ["((containerd|conformance)\\.client|\\.long)", ["--env", "WEIR_CLIENTS=few"]];
+    const result = await suiteInVm(
+      CLIENTS_KERNEL,
+      pattern(options, files),
+      ["packages/cni-plugin/dist", "test/e2e/dist"],
+      env,
+    );
+    results.push({ where: "clients", ...result });
   }
   return summarise(results);
 });
+
+/** Runs compiled tests in the VM, once more where the machine itself failed. */
+async function suiteInVm(kernel, files, folders, env = []) {
+  const { cacheFolder } = await import("../test/vm/dist/index.js");
+  const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
+  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "1200", ...cache, ...env, "--"];
+  const command = [...vm, process.execPath, "scripts/suite.mjs", files, ...folders];
+  const result = await suite(process.execPath, command);
+  if (!result.broken || result.status !== VM_FAILED) return result;
+  // QEMU's emulation does not always survive a kernel that patches its own code while the other CPU runs it.
+  console.log(`\nThe virtual machine itself failed under Linux ${kernel}; once more:`);
+  return suite(process.execPath, command);
+}
+
+/** Container runtimes and the like, from Debian's packages. */
+async function fetchClients(all) {
+  const { prepareClients } = await import("../test/e2e/dist/clients/prepare.js");
+  await prepareClients(all ? "all" : "few", () => {});
+}
 
 /** The VM has no network; it sees this machine's files. */
 async function fetchObjects() {
@@ -111,6 +134,7 @@ function parse(args) {
       args,
       options: {
         unit: { type: "boolean" },
+        clients: { type: "boolean" },
         kernel: { type: "string", multiple: true },
         filter: { type: "string" },
         help: { type: "boolean" },

@@ -38,6 +38,20 @@ export class Pod implements Disposable {
     }));
   }
 
+  /** All that traffic control and the list of devices say of the pod, to compare before with after. */
+  get everything(): unknown {
+    return this.inside((rt) =>
+      [...rt.links.dump({ skipStats: true })].map(({ index, name, kind }) => ({
+        name,
+        kind,
+        qdiscs: [...rt.qdiscs.dump({ index })].map((qdisc) => [qdisc.kind, qdisc.parent]),
+        filters: (["egress", "ingress"] as const).flatMap((parent) =>
+          [...rt.filters.dump({ index, parent })].map((filter) => [parent, filter.kind, filter.priority]),
+        ),
+      })),
+    );
+  }
+
   #connect(tie: Tie): void {
     using rt = Rtnetlink.open({ netns: this.#node });
     const peer = tie === "veth" ? { name: "eth0", netns: this.netns } : { name: "wire" };

@@ -5,6 +5,7 @@ import { Lab, UPLINK } from "../lab/lab.js";
 import { neverAhead, traffic } from "../lab/traffic.js";
 import { CONTAINERDS, Containerd, fetchContainerd } from "./containerd.js";
 import { conflists, fetchNewerPlugins, installPlugins } from "./plugins.js";
+import { few, runsAll } from "./prepare.js";
 import { rate, shapedCount, shaping } from "./shaping.js";
 
 const LIMIT = 20_000_000;
@@ -13,11 +14,8 @@ const bandwidth = (egress?: string, ingress?: string) => ({
   ...(egress ? { "kubernetes.io/egress-bandwidth": egress } : {}),
   ...(ingress ? { "kubernetes.io/ingress-bandwidth": ingress } : {}),
 });
-/** WEIR_CONTAINERD names the releases to run, all of them otherwise. */
-const wanted = process.env.WEIR_CONTAINERD?.split(",");
-
 for (const { version, suite } of CONTAINERDS) {
-  if (wanted && !wanted.includes(version)) continue;
+  if (!runsAll && !few.containerd.includes(version)) continue;
   test(`containerd ${version} makes pods on ipvlan and on a bridge that are shaped as annotated, and removes them`, async () => {
     allowLargeBuffers();
     const programs = await fetchContainerd(suite);

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { IpvlanMode, Pod } from "./lab.js";
+import type { IpvlanMode } from "./lab.js";
 
 /** What a runtime makes of the pod's bandwidth annotations: bits per second, and bits. */
 export interface Bandwidth {
@@ -17,6 +18,17 @@ export interface CniResult {
   ips?: { address?: string }[];
 }
 
+/** One interface of one container. */
+export interface CniAttachment {
+  containerId: string;
+  /** The path of the container's network namespace; "" where it is gone. */
+  netns: string;
+  /** The interface's name; eth0 where there is none. */
+  ifname?: string;
+  /** The pod's name in CNI_ARGS. */
+  name?: string;
+}
+
 /** Where Debian's containernetworking-plugins are, and the bundled weir. */
 const pluginFolders = [
   "/usr/lib/cni",
@@ -29,67 +41,177 @@ interface PluginConfig {
   [key: string]: unknown;
 }
 
-/** A conflist, run plugin by plugin as libcni does it: prevResult is handed on, DEL goes backwards. */
-export class CniNetwork {
-  readonly conflist: { cniVersion: string; name: string; plugins: PluginConfig[] };
-  readonly #netns: string;
+/** A network configuration as it lies in /etc/cni/net.d. */
+export interface Conflist {
+  cniVersion: string;
+  name: string;
+  plugins: PluginConfig[];
+}
 
-  /** @param netns the node's namespace, in which the plugins run */
-  constructor(conflist: CniNetwork["conflist"], netns: string) {
+type Command = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS";
+
+/** What is kept of an attachment from ADD to DEL. */
+interface Cached {
+  containerId: string;
+  ifname: string;
+  capabilities: Record<string, unknown>;
+  result: CniResult;
+}
+
+/**
+ * A conflist and its plugins, run as libcni does it (SPEC.md, "Section 3: Execution of Network Configurations"): in
+ * order, with each one's result handed to the next; the last result is kept on disk, and DEL, in reverse order, and
+ * CHECK get it again with the capabilities of the ADD.
+ */
+export class CniNetwork {
+  readonly conflist: Conflist;
+  readonly #netns: string;
+  readonly #cache: string;
+  readonly #plugins: readonly string[];
+
+  /**
+   * @param options.netns the node's namespace, in which the plugins run
+   * @param options.cache a folder for results
+   * @param options.plugins folders of plugins, in the order in which they are searched
+   */
+  constructor(conflist: Conflist, options: { netns: string; cache: string; plugins?: readonly string[] }) {
     this.conflist = conflist;
-    this.#netns = netns;
+    this.#netns = options.netns;
+    this.#cache = options.cache;
+    this.#plugins = options.plugins ?? pluginFolders;
   }
 
-  async add(pod: Pod, bandwidth?: Bandwidth): Promise<CniResult> {
-    let prevResult: CniResult | undefined;
+  /** ADD; where a plugin fails, DEL as runtimes do it, and the plugin's error. */
+  async add(attachment: CniAttachment, bandwidth?: Bandwidth): Promise<CniResult> {
+    const capabilities = bandwidth ? { bandwidth } : {};
+    let result: CniResult | undefined;
     try {
       for (const plugin of this.conflist.plugins) {
-        prevResult = JSON.parse(await this.#call("ADD", plugin, pod, { prevResult, bandwidth })) as CniResult;
+        const output = await this.#call("ADD", plugin, { attachment, capabilities, prevResult: result });
+        result = JSON.parse(output) as CniResult;
       }
     } catch (error) {
-      await this.delete(pod, prevResult).catch(() => {});
+      await this.delete(attachment).catch(() => {});
       throw error;
     }
-    return prevResult ?? {};
+    const { containerId, ifname = "eth0" } = attachment;
+    const cached: Cached = { containerId, ifname, capabilities, result: result ?? {} };
+    mkdirSync(this.#cache, { recursive: true });
+    writeFileSync(this.#cacheFile(attachment), JSON.stringify(cached));
+    return cached.result;
   }
 
-  async delete(pod: Pod, prevResult?: CniResult): Promise<void> {
-    for (const plugin of [...this.conflist.plugins].reverse())
-      await this.#call("DEL", plugin, pod, { prevResult });
+  /** DEL; it may be repeated, and the namespace may be gone. */
+  async delete(attachment: CniAttachment): Promise<void> {
+    const cached = this.#cached(attachment);
+    const call = { attachment, capabilities: cached?.capabilities ?? {}, prevResult: cached?.result };
+    for (const plugin of [...this.conflist.plugins].reverse()) await this.#call("DEL", plugin, call);
+    rmSync(this.#cacheFile(attachment), { force: true });
   }
 
-  async check(pod: Pod, prevResult: CniResult, bandwidth?: Bandwidth): Promise<void> {
+  /** CHECK, with what ADD was given. */
+  async check(attachment: CniAttachment): Promise<void> {
+    const cached = this.#cached(attachment);
+    if (!cached) throw new Error(`${attachment.containerId} was never added to ${this.conflist.name}`);
+    const call = { attachment, capabilities: cached.capabilities, prevResult: cached.result };
+    for (const plugin of this.conflist.plugins) await this.#call("CHECK", plugin, call);
+  }
+
+  /** GC: deletes what was added and is not valid any more, then lets each plugin look for itself. */
+  async gc(valid: readonly CniAttachment[]): Promise<void> {
+    const keys = new Set(valid.map(keyOf));
+    for (const { containerId, ifname } of this.#allCached()) {
+      if (!keys.has(keyOf({ containerId, netns: "", ifname })))
+        await this.delete({ containerId, netns: "", ifname });
+    }
+    const list = valid.map(({ containerId, ifname = "eth0" }) => ({ containerID: containerId, ifname }));
     for (const plugin of this.conflist.plugins)
-      await this.#call("CHECK", plugin, pod, { prevResult, bandwidth });
+      await this.#call("GC", plugin, { more: { "cni.dev/valid-attachments": list } });
+  }
+
+  /** STATUS. */
+  async status(): Promise<void> {
+    for (const plugin of this.conflist.plugins) await this.#call("STATUS", plugin, {});
   }
 
   #call(
-    command: string,
+    command: Command,
     plugin: PluginConfig,
-    pod: Pod,
-    { prevResult, bandwidth }: { prevResult?: CniResult | undefined; bandwidth?: Bandwidth | undefined },
+    call: {
+      attachment?: CniAttachment;
+      capabilities?: Record<string, unknown>;
+      prevResult?: CniResult | undefined;
+      more?: Record<string, unknown>;
+    },
   ): Promise<string> {
+    const { attachment, prevResult, more } = call;
     const { cniVersion, name } = this.conflist;
-    const { capabilities, ...config } = plugin;
+    const { capabilities: wanted = {}, ...config } = plugin;
+    const given = Object.entries(call.capabilities ?? {}).filter(([capability]) => wanted[capability]);
     const input = {
       cniVersion,
       name,
       ...config,
-      ...(capabilities?.bandwidth && bandwidth ? { runtimeConfig: { bandwidth } } : {}),
+      ...(given.length > 0 ? { runtimeConfig: Object.fromEntries(given) } : {}),
       ...(prevResult ? { prevResult } : {}),
+      ...more,
     };
     const environment = {
       PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       CNI_COMMAND: command,
-      CNI_CONTAINERID: pod.containerId,
-      CNI_NETNS: pod.netns,
-      CNI_IFNAME: "eth0",
-      CNI_PATH: pluginFolders.join(":"),
-      CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod.name}`,
+      CNI_PATH: this.#plugins.join(":"),
+      ...(attachment ? variables(attachment) : {}),
     };
-    const folder = plugin.type === "weir" ? pluginFolders[1]! : pluginFolders[0]!;
-    return runPlugin(this.#netns, join(folder, plugin.type), environment, JSON.stringify(input));
+    return runPlugin(this.#netns, this.#find(plugin.type), environment, JSON.stringify(input));
   }
+
+  #find(type: string): string {
+    for (const folder of this.#plugins) {
+      const path = join(folder, type);
+      try {
+        accessSync(path, constants.X_OK);
+        return path;
+      } catch {
+        // Not in this folder.
+      }
+    }
+    throw new Error(`there is no plugin ${type} in ${this.#plugins.join(", ")}`);
+  }
+
+  #cacheFile(attachment: CniAttachment): string {
+    return join(this.#cache, `${this.conflist.name}-${keyOf(attachment)}`);
+  }
+
+  #cached(attachment: CniAttachment): Cached | undefined {
+    try {
+      return JSON.parse(readFileSync(this.#cacheFile(attachment), "utf8")) as Cached;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  #allCached(): Cached[] {
+    mkdirSync(this.#cache, { recursive: true });
+    return readdirSync(this.#cache)
+      .filter((file) => file.startsWith(`${this.conflist.name}-`))
+      .map((file) => JSON.parse(readFileSync(join(this.#cache, file), "utf8")) as Cached);
+  }
+}
+
+/** Identifiers hold no colon, so that no two attachments share a key. */
+function keyOf({ containerId, ifname = "eth0" }: CniAttachment): string {
+  return `${containerId}:${ifname}`;
+}
+
+function variables({ containerId, netns, ifname = "eth0", name }: CniAttachment): Record<string, string> {
+  const pod = name === undefined ? "" : `;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`;
+  return {
+    CNI_CONTAINERID: containerId,
+    CNI_NETNS: netns,
+    CNI_IFNAME: ifname,
+    CNI_ARGS: `IgnoreUnknown=1${pod}`,
+  };
 }
 
 /** Runs a plugin inside a node and gives what it prints; its error is thrown. */
@@ -138,6 +260,6 @@ export function createNetwork(options: {
         { type: "weir", capabilities: { bandwidth: true } },
       ],
     },
-    netns,
+    { netns, cache: join(folder, "results") },
   );
 }
