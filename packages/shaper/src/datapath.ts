@@ -106,7 +106,7 @@ export class Datapath implements Disposable {
   static load(bpffs: string, folder: string): Datapath {
     requireBpffs(bpffs);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    using loaded = loadProgram(folder);
+    using loaded = loadPinned(folder);
     const pin = join(folder, "shape");
     rmSync(pin, { force: true });
     loaded.program.pin(pin);
@@ -246,7 +246,7 @@ export class Datapath implements Disposable {
       throw new ShaperError(
         "STATE",
         `the map pinned at ${join(folder, name)} is another version's: values of ${valueSize} bytes and ${maxEntries} entries, where this version has ${size} and ${entries}`,
-        { remedy: "Remove every attachment with the version that made it, then remove the folder." },
+        { remedy: ANOTHER_VERSION_REMEDY },
       );
     }
   }
@@ -266,6 +266,23 @@ function entryValues(limit: Limit): Omit<LimitEntry, "generation" | "owner"> {
 }
 
 const next = (generation: number) => (generation + 1) >>> 0;
+
+const ANOTHER_VERSION_REMEDY =
+  "Remove every attachment with the version that made it, then remove the folder.";
+
+/** Loads the program over the maps that are pinned already. @throws ShaperError STATE where these are another version's */
+function loadPinned(folder: string): ReturnType<typeof loadProgram> {
+  try {
+    return loadProgram(folder);
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code !== "BPF_MAP_MISMATCH") throw error;
+    throw new ShaperError("STATE", `what is pinned is another version's: ${message}`, {
+      remedy: ANOTHER_VERSION_REMEDY,
+      cause: error,
+    });
+  }
+}
 
 /** Throws ShaperError NO_BPFFS unless a BPF filesystem is mounted at the path. */
 export function requireBpffs(path: string): void {

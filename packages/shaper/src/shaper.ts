@@ -323,9 +323,7 @@ export class Shaper implements Disposable {
 
   /** Removes an attachment from the kernel and then its record; called with the lock held. */
   #takeAway(record: AttachmentRecord): void {
-    if (record.state !== "removing" && this.#records.exists(record.id)) {
-      this.#records.write({ ...record, state: "removing" });
-    }
+    if (record.state !== "removing" && this.#records.exists(record.id)) this.#markRemoving(record);
     const namespace = reopenNamespace(record);
     if (namespace) {
       using _namespace = namespace;
@@ -349,6 +347,16 @@ export class Shaper implements Disposable {
       }
     }
     this.#records.remove(record.id);
+  }
+
+  /** Records that a removal has begun. A full disk takes no mark, but must not keep a pod from being removed. */
+  #markRemoving(record: AttachmentRecord): void {
+    try {
+      this.#records.write({ ...record, state: "removing" });
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+    }
   }
 
   #direction(
@@ -433,9 +441,7 @@ export class Shaper implements Disposable {
       throw new ShaperError(
         "STATE",
         `could not prepare the state folder ${this.#stateDirectory}: ${message}`,
-        {
-          cause: error,
-        },
+        { remedy: "Make sure that the folder is writable and not full.", cause: error },
       );
     }
   }
