@@ -97,6 +97,7 @@ await main(async (args) => {
       pattern(options, files),
       ["packages/cni-plugin/dist", "test/e2e/dist"],
       env,
+      options.clients ? 3600 : 1200,
     );
     results.push({ where: "clients", ...result });
   }
@@ -104,10 +105,19 @@ await main(async (args) => {
 });
 
 /** Runs compiled tests in the VM, once more where the machine itself failed. */
-async function suiteInVm(kernel, files, folders, env = []) {
+async function suiteInVm(kernel, files, folders, env = [], timeoutSeconds = 1200) {
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
-  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, "--timeout", "1200", ...cache, ...env, "--"];
+  const vm = [
+    "test/vm/dist/cli.js",
+    "--kernel",
+    kernel,
+    "--timeout",
+    String(timeoutSeconds),
+    ...cache,
+    ...env,
+    "--",
+  ];
   const command = [...vm, process.execPath, "scripts/suite.mjs", files, ...folders];
   const result = await suite(process.execPath, command);
   if (!result.broken || result.status !== VM_FAILED) return result;

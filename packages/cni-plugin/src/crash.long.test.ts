@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,19 +14,10 @@ import { Executables } from "./testing/executables.js";
 import { Pod } from "./testing/pod.js";
 
 const executables = new Executables();
-const bpffs = join(executables.folder, "bpffs");
-const options = { bpffs, stateDirectory: executables.stateDirectory };
 const crash = fileURLToPath(new URL("./testing/crash.js", import.meta.url));
 
 const test = suite("weir killed at every step");
-test.before(() => {
-  mkdirSync(bpffs);
-  mountBpffs(bpffs);
-});
-test.after(() => {
-  unmount(bpffs);
-  executables.remove();
-});
+test.after(() => executables.remove());
 
 const input = JSON.stringify({
   cniVersion: "1.1.0",
@@ -37,60 +30,85 @@ const input = JSON.stringify({
 const containerId = "crash";
 const ID = `${containerId}/eth0`;
 
-/** Calls the plugin in this process, which is what a process of its own does but for the start of Node.js. */
-function call(command: Command, pod: Pod, text = input): void {
-  answer({ environment: { command, containerId, netns: pod.netns, ifname: "eth0" }, input: text, options });
-}
+/** A pod, and folders of their own for pins and records. */
+class Scene implements Disposable {
+  readonly pod: Pod;
+  readonly options: { bpffs: string; stateDirectory: string };
 
-/** Runs the plugin in a process that dies before its n-th change. @returns whether it died */
-function dies(command: Command, pod: Pod, step: number): boolean {
-  const [node = "", main = ""] = executables.module;
-  const { status, signal, stdout, stderr } = executables.run([node, "--import", crash, main], {
-    input,
-    env: {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: containerId,
-      CNI_NETNS: pod.netns,
-      CNI_IFNAME: "eth0",
-      CNI_PATH: "/opt/cni/bin",
-      WEIR_BPFFS: bpffs,
-      CRASH_AT: String(step),
-    },
-  });
-  if (signal === "SIGKILL") return true;
-  assert.is(status, 0, stdout + stderr);
-  return false;
+  constructor(name: string) {
+    const folder = join(executables.folder, name);
+    mkdirSync(folder);
+    this.options = { bpffs: join(folder, "bpffs"), stateDirectory: join(folder, "state") };
+    mkdirSync(this.options.bpffs);
+    mountBpffs(this.options.bpffs);
+    this.pod = new Pod(folder, "pod", "ipvlan");
+  }
+
+  /** Calls the plugin in this process, which is what a process of its own does but for the start of Node.js. */
+  call(command: Command, text = input): void {
+    const environment = { command, containerId, netns: this.pod.netns, ifname: "eth0" };
+    answer({ environment, input: text, options: this.options });
+  }
+
+  /** Runs the plugin in a process that dies before its n-th change. @returns whether it died */
+  async dies(command: Command, step: number): Promise<boolean> {
+    const child = spawn(process.execPath, ["--import", crash, executables.module[1]!], {
+      env: {
+        PATH: process.env.PATH,
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: containerId,
+        CNI_NETNS: this.pod.netns,
+        CNI_IFNAME: "eth0",
+        CNI_PATH: "/opt/cni/bin",
+        WEIR_BPFFS: this.options.bpffs,
+        WEIR_STATE_DIRECTORY: this.options.stateDirectory,
+        CRASH_AT: String(step),
+      },
+      stdio: ["pipe", "ignore", "inherit"],
+    });
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    const [status, signal] = (await once(child, "close")) as [number | null, string | null];
+    if (signal === "SIGKILL") return true;
+    assert.is(status, 0);
+    return false;
+  }
+
+  [Symbol.dispose](): void {
+    this.pod[Symbol.dispose]();
+    unmount(this.options.bpffs);
+  }
 }
 
 /** What the next call may be, and what must hold after it; each step meets one of these, in turn. */
-const whatComesNext: ((pod: Pod, pristine: unknown) => void)[] = [
-  function anAddFinishesIt(pod) {
-    call("ADD", pod);
-    call("CHECK", pod);
+const whatComesNext: ((scene: Scene, pristine: unknown) => void)[] = [
+  function anAddFinishesIt(scene) {
+    scene.call("ADD");
+    scene.call("CHECK");
   },
-  function aDeletionUndoesIt(pod, pristine) {
-    call("DEL", pod);
-    assert.equal(pod.everything, pristine);
+  function aDeletionUndoesIt(scene, pristine) {
+    scene.call("DEL");
+    assert.equal(scene.pod.everything, pristine);
   },
-  function aCheckSaysWhetherItIsWholeAndAnAddMendsIt(pod) {
+  function aCheckSaysWhetherItIsWholeAndAnAddMendsIt(scene) {
     try {
-      call("CHECK", pod);
+      scene.call("CHECK");
     } catch (error) {
       assert.instance(error, CniError);
       const { code } = error as CniError;
       assert.ok(code === CniErrorCode.DAMAGED || code === CniErrorCode.UNKNOWN_CONTAINER, String(error));
-      call("ADD", pod);
-      call("CHECK", pod);
+      scene.call("ADD");
+      scene.call("CHECK");
     }
   },
-  function aCollectionUndoesIt(pod, pristine) {
-    call("GC", pod);
-    assert.equal(pod.everything, pristine);
+  function aCollectionUndoesIt(scene, pristine) {
+    scene.call("GC");
+    assert.equal(scene.pod.everything, pristine);
   },
-  function aCollectionThatKeepsItUndoesOnlyWhatIsUnfinished(pod, pristine) {
-    call("GC", pod, input.replace("[]}", `[{"containerID":"${containerId}","ifname":"eth0"}]}`));
-    using shaper = Shaper.open(options);
-    if (shaper.list().length === 0) assert.equal(pod.everything, pristine);
+  function aCollectionThatKeepsItUndoesOnlyWhatIsUnfinished(scene, pristine) {
+    scene.call("GC", input.replace("[]}", `[{"containerID":"${containerId}","ifname":"eth0"}]}`));
+    using shaper = Shaper.open(scene.options);
+    if (shaper.list().length === 0) assert.equal(scene.pod.everything, pristine);
     else assert.equal(shaper.inspect(ID).problems, []);
   },
 ];
@@ -98,40 +116,43 @@ const whatComesNext: ((pod: Pod, pristine: unknown) => void)[] = [
 /** More than any command takes; each test ends at the first number that the command survives. */
 const MOST_STEPS = 100;
 
-function atEveryStep(command: Command, prepare: (pod: Pod) => void): void {
-  using pod = new Pod(executables.folder, "crash", "ipvlan");
-  call("ADD", pod);
-  call("DEL", pod);
+async function atEveryStep(name: string, command: Command, prepare: (scene: Scene) => void): Promise<void> {
+  using scene = new Scene(name);
+  const { pod } = scene;
+  scene.call("ADD");
+  scene.call("DEL");
   const pristine = pod.everything;
   for (let step = 1; ; step++) {
     assert.ok(step < MOST_STEPS, "the command never ended");
-    prepare(pod);
-    const died = dies(command, pod, step);
-    whatComesNext[step % whatComesNext.length]!(pod, pristine);
-    call("DEL", pod);
-    call("GC", pod);
-    assert.equal(pod.everything, pristine, `step ${step}`);
-    using shaper = Shaper.open(options);
-    assert.equal(shaper.list(), [], `step ${step}`);
-    assert.equal(shaper.gc(), { removed: [], problems: [] }, `step ${step}`);
+    prepare(scene);
+    const died = await scene.dies(command, step);
+    whatComesNext[step % whatComesNext.length]!(scene, pristine);
+    scene.call("DEL");
+    scene.call("GC");
+    assert.equal(pod.everything, pristine, `${name}, step ${step}`);
+    using shaper = Shaper.open(scene.options);
+    assert.equal(shaper.list(), [], `${name}, step ${step}`);
+    assert.equal(shaper.gc(), { removed: [], problems: [] }, `${name}, step ${step}`);
     if (!died) {
       assert.ok(step > 5, "no step was counted");
-      console.log(`${command}: killed before each of ${step - 1} changes`);
+      console.log(`${name}: killed before each of ${step - 1} changes`);
       return;
     }
   }
 }
 
-test("the first ADD of a node, which loads the program and pins its maps", () =>
-  atEveryStep("ADD", () => {
-    const pins = join(bpffs, "weir");
-    for (const name of readdirSync(pins)) unlinkSync(join(pins, name));
-    rmSync(pins, { recursive: true });
-    rmSync(options.stateDirectory, { recursive: true, force: true });
-  }));
-
-test("every other ADD", () => atEveryStep("ADD", () => {}));
-
-test("DEL", () => atEveryStep("DEL", (pod) => call("ADD", pod)));
+test("whatever change a process is killed before, the next ADD, DEL, CHECK or GC ends clean", async () => {
+  // Next to each other: nearly all of the time is the start of processes.
+  await Promise.all([
+    atEveryStep("the first ADD of a node", "ADD", ({ options }) => {
+      const pins = join(options.bpffs, "weir");
+      for (const name of readdirSync(pins)) unlinkSync(join(pins, name));
+      rmSync(pins, { recursive: true });
+      rmSync(options.stateDirectory, { recursive: true, force: true });
+    }),
+    atEveryStep("every other ADD", "ADD", () => {}),
+    atEveryStep("DEL", "DEL", (scene) => scene.call("ADD")),
+  ]);
+});
 
 test.run();

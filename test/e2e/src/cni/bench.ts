@@ -38,9 +38,6 @@ export interface Variation {
   input?: string;
 }
 
-/** The network's name in every configuration, unless a case says otherwise. */
-export const NETWORK = "conformance";
-
 /** One case's pod, and the plugin to call for it. */
 export class Bench implements Disposable {
   readonly subject: Subject;
@@ -50,6 +47,8 @@ export class Bench implements Disposable {
   /** All that the plugin said it speaks. */
   readonly versions: readonly string[];
   readonly containerId: string;
+  /** The network's name: each bench has one of its own, so that several may be busy at the same time. */
+  readonly network: string;
   static #count = 0;
 
   constructor(subject: Subject, cniVersion: string, versions: readonly string[]) {
@@ -57,7 +56,9 @@ export class Bench implements Disposable {
     this.place = new Place(subject.device);
     this.cniVersion = cniVersion;
     this.versions = versions;
-    this.containerId = `case-${process.pid}-${Bench.#count++}`;
+    const number = Bench.#count++;
+    this.containerId = `case-${process.pid}-${number}`;
+    this.network = `conformance-${number}`;
   }
 
   /** Another pod on a node of its own, for the same plugin. */
@@ -103,7 +104,7 @@ export class Bench implements Disposable {
     const previous = forPod ? { prevResult: this.place.result(cniVersion) } : {};
     const configuration = {
       ...version,
-      name: NETWORK,
+      name: this.network,
       ...this.subject.configuration,
       ...previous,
       ...fields,

@@ -1,5 +1,6 @@
+import { availableParallelism } from "node:os";
 import { Bench, Miss, type Subject } from "./bench.js";
-import { cases } from "./cases.js";
+import { type Case, cases } from "./cases.js";
 import { invoke, parsed } from "./invoke.js";
 
 /** How a plugin did in one case. */
@@ -21,36 +22,40 @@ export interface Report {
   results: readonly CaseResult[];
 }
 
-/** Puts a plugin to every case, each with a pod of its own. It needs root and a kernel with the pod's device. */
-export async function examine(
-  subject: Subject,
-  told: (result: CaseResult) => void = () => {},
-): Promise<Report> {
+/**
+ * Puts a plugin to every case, each with a pod of its own, as many at a time as there are processors. It needs root and
+ * a kernel with the pod's device.
+ */
+export async function examine(subject: Subject): Promise<Report> {
   const versions = await versionsOf(subject);
+  const all = Object.entries(cases).flatMap(([section, list]) => list.map((one) => ({ ...one, section })));
   const results: CaseResult[] = [];
-  for (const [section, list] of Object.entries(cases)) {
-    for (const { title, level, since = "0.3.0", run } of list) {
-      const result: CaseResult = { section, title, level, outcome: "ok" };
-      const cniVersion = versions.at(-1) ?? "0.3.0";
-      if (cniVersion < since) result.outcome = "untold";
-      else {
-        using bench = new Bench(subject, cniVersion, versions);
-        try {
-          await run(bench);
-        } catch (error) {
-          if (!(error instanceof Miss)) throw error;
-          result.outcome = "miss";
-          result.miss = error.message;
-        } finally {
-          // Whatever the case left, this plugin's state on the node must not reach the next one.
-          await bench.call("DEL");
-        }
-      }
-      results.push(result);
-      told(result);
-    }
-  }
+  const rest = all.entries();
+  const worker = async () => {
+    for (const [row, one] of rest) results[row] = await put(subject, versions, one);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
   return { title: subject.title, versions, results };
+}
+
+async function put(
+  subject: Subject,
+  versions: readonly string[],
+  { section, title, level, since = "0.3.0", run }: Case & { section: string },
+): Promise<CaseResult> {
+  const cniVersion = versions.at(-1) ?? "0.3.0";
+  if (cniVersion < since) return { section, title, level, outcome: "untold" };
+  using bench = new Bench(subject, cniVersion, versions);
+  try {
+    await run(bench);
+    return { section, title, level, outcome: "ok" };
+  } catch (error) {
+    if (!(error instanceof Miss)) throw error;
+    return { section, title, level, outcome: "miss", miss: error.message };
+  } finally {
+    // Whatever the case left, this plugin's state on the node must not reach the next one.
+    await bench.call("DEL");
+  }
 }
 
 async function versionsOf({ executable, env }: Subject): Promise<string[]> {

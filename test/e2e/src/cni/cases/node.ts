@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Bench, expect, NETWORK } from "../bench.js";
+import { type Bench, expect } from "../bench.js";
 import type { Case } from "../cases.js";
 
 const VALID = "cni.dev/valid-attachments";
 
 /** A GC of the network in which the attachments of some benches, and no others, are valid. */
-function collect(bench: Bench, valid: readonly Bench[], name = NETWORK): Promise<unknown> {
+function collect(bench: Bench, valid: readonly Bench[], name = bench.network): Promise<unknown> {
   const list = valid.map(({ containerId }) => ({ containerID: containerId, ifname: "eth0" }));
   return bench.succeed("GC", { fields: { name, [VALID]: list } });
 }
@@ -42,7 +42,7 @@ export const nodeCases: readonly Case[] = [
     async run(bench) {
       const prevResult = await bench.succeed("ADD");
       const before = bench.place.snapshot();
-      await collect(bench, [], `${NETWORK}-other`);
+      await collect(bench, [], `${bench.network}-other`);
       expect(isDeepStrictEqual(bench.place.snapshot(), before), "GC took another network's attachment away");
       await bench.succeed("CHECK", { fields: { prevResult } });
     },
