@@ -148,18 +148,6 @@ test("bandwidth that is no object is refused", () => {
   assert.is(refusal(() => limits('"runtimeConfig":5')).code, 7);
 });
 
-test("subnet lists are refused rather than ignored", () => {
-  for (const work of [
-    () => limits('"egressRate":1000,"unshapedSubnets":["10.0.0.0/8"]'),
-    () => runtime('{"egressRate":1000,"ShapedSubnets":["10.0.0.0/8"]}'),
-  ]) {
-    const { code, message } = refusal(work);
-    assert.is(code, 2);
-    assert.match(message, /shapedSubnets is \["10\.0\.0\.0\/8"\]/i);
-  }
-  assert.ok(limits('"egressRate":1000,"unshapedSubnets":[],"shapedSubnets":null'));
-});
-
 test("whatever the runtime sends is a limit in range, no limit, or a CNI error", () => {
   const number = fc.oneof(
     fc.integer().map(String),

@@ -26,7 +26,7 @@ interface Bandwidth {
  * The limits that a configuration asks for, with the reference `bandwidth` plugin's field names and order of
  * precedence: fields written into the conflist's entry outrank runtimeConfig.bandwidth, all of them together.
  * @returns undefined where the configuration names no limit
- * @throws CniError of code 7 that names the field, its value and what is allowed, or of code 2 for subnet lists
+ * @throws CniError of code 7 that names the field, its value and what is allowed
  */
 export function requestedLimits(configuration: NetworkConfiguration, range: RateRange): Limits | undefined {
   const bandwidth = findBandwidth(configuration);
@@ -40,8 +40,6 @@ export function mentionsBandwidth(configuration: NetworkConfiguration): boolean 
 
 function findBandwidth({ fields }: NetworkConfiguration): Bandwidth | undefined {
   const runtime = runtimeBandwidth(fields);
-  refuseSubnets(fields, "");
-  if (runtime) refuseSubnets(runtime, RUNTIME_PATH);
   const inline = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"].some(
     (name) => field(fields, name) !== undefined,
   );
@@ -128,17 +126,6 @@ function wholeNumber(value: Json | undefined): bigint | undefined {
   if (shift >= 0) return BigInt(digits + "0".repeat(shift));
   const kept = digits.slice(0, shift);
   return /^0*$/.test(digits.slice(shift)) && kept !== "" ? BigInt(kept) : undefined;
-}
-
-function refuseSubnets(source: JsonObject, path: string): void {
-  for (const name of ["shapedSubnets", "unshapedSubnets"]) {
-    const value = field(source, name);
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    throw new CniError(
-      CniErrorCode.UNSUPPORTED_FIELD,
-      `${path}${name} is ${show(value)}, which weir does not support yet: remove it, or all of the pod's traffic would be shaped against your wish`,
-    );
-  }
 }
 
 function invalid(name: string, value: Json | undefined, rule: string): CniError {

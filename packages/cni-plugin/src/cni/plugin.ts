@@ -17,6 +17,7 @@ import type { CniEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
 import { explain, joinRemedy } from "./explain.js";
 import { convertResult } from "./result.js";
+import { requestedSettings, type Settings } from "./settings.js";
 
 /** A call of the plugin: its environment and what came on standard input. */
 export interface Call {
@@ -55,6 +56,7 @@ function add({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "ADD");
   const result = convertResult(previousResult(configuration, "ADD"), configuration.cniVersion);
   const limits = requestedLimits(configuration, range);
+  if (limits) refuseSettings(requestedSettings(configuration));
   const output = `${stringifyJson(result)}\n`;
   if (!limits) return { output };
   const id = idOf(environment);
@@ -67,6 +69,17 @@ function add({ environment, input, options }: Call): Reply {
     again.remove(id);
   };
   return { output, undo };
+}
+
+/** What could not be kept is refused rather than ignored: all of the pod's traffic would be shaped against its user's wish. */
+function refuseSettings(settings: Settings): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value === false || (name === "guard" && value === true)) continue;
+    throw new CniError(
+      CniErrorCode.UNSUPPORTED_FIELD,
+      `${name} is set, which weir does not support yet: remove it`,
+    );
+  }
 }
 
 /**

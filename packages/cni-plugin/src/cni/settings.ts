@@ -1,0 +1,105 @@
+import { isIP } from "node:net";
+import { field, isObject, type Json, type JsonObject } from "../json.js";
+import { type NetworkConfiguration, show } from "./configuration.js";
+import { CniError, CniErrorCode } from "./errors.js";
+
+/** What the conflist's entry says beside the rates: how the limits are kept, rather than how high they are. */
+export interface Settings {
+  /** The only destinations whose traffic is shaped, as prefixes; the reference plugin's field. */
+  shapedSubnets?: string[];
+  /** Destinations whose traffic is not shaped. */
+  unshapedSubnets?: string[];
+  /** How long a packet may wait before it is dropped instead, in milliseconds. */
+  horizonMs?: number;
+  /** From which wait on packets are marked as having met congestion, in milliseconds. */
+  markMs?: number;
+  /** Whether all of the container's interfaces share one limit. */
+  aggregate?: boolean;
+  /** Whether what the pod sends is policed on the host's side as well, and how. */
+  guard?: boolean | GuardSettings;
+}
+
+/** The guard on the host's side. */
+export interface GuardSettings {
+  /** What becomes of packets from sources that the guard does not know; a rate is in bits per second. */
+  unknown?: "pass" | "drop" | bigint;
+  /** Prefixes that count as known beside the node's own addresses. */
+  known?: string[];
+}
+
+/** Beyond a minute a queue is a mistake. */
+const MAX_WAIT_MS = 60_000;
+
+/**
+ * Reads the settings. Those of the entry count; only subnets may also stand in runtimeConfig.bandwidth, where the entry
+ * has none.
+ * @throws CniError of code 7 that names the field, its value and what is allowed
+ */
+export function requestedSettings({ fields }: NetworkConfiguration): Settings {
+  const settings: Settings = {};
+  for (const name of ["shapedSubnets", "unshapedSubnets"] as const) {
+    const subnets = readPrefixes(fields, name, name) ?? runtimeSubnets(fields, name);
+    if (subnets && subnets.length > 0) settings[name] = subnets;
+  }
+  for (const name of ["horizonMs", "markMs"] as const) {
+    const value = field(fields, name);
+    if (value === undefined) continue;
+    if (typeof value !== "number" || value <= 0 || value > MAX_WAIT_MS) {
+      throw invalid(name, value, `a number of milliseconds above 0 and up to ${MAX_WAIT_MS}`);
+    }
+    settings[name] = value;
+  }
+  const aggregate = field(fields, "aggregate");
+  if (aggregate !== undefined) {
+    if (typeof aggregate !== "boolean") throw invalid("aggregate", aggregate, "true or false");
+    settings.aggregate = aggregate;
+  }
+  const guard = readGuard(field(fields, "guard"));
+  if (guard !== undefined) settings.guard = guard;
+  return settings;
+}
+
+function runtimeSubnets(fields: JsonObject, name: string): string[] | undefined {
+  const runtimeConfig = field(fields, "runtimeConfig");
+  const bandwidth = isObject(runtimeConfig) ? field(runtimeConfig, "bandwidth") : undefined;
+  return isObject(bandwidth) ? readPrefixes(bandwidth, name, `runtimeConfig.bandwidth.${name}`) : undefined;
+}
+
+function readGuard(value: Json | undefined): boolean | GuardSettings | undefined {
+  if (value === undefined || typeof value === "boolean") return value;
+  if (!isObject(value)) {
+    throw invalid("guard", value, 'true, false, or an object with "unknown" and "known"');
+  }
+  const settings: GuardSettings = {};
+  const unknown = field(value, "unknown");
+  if (unknown !== undefined) {
+    if (unknown === "pass" || unknown === "drop") settings.unknown = unknown;
+    else if (typeof unknown === "number" && Number.isSafeInteger(unknown) && unknown >= 0) {
+      settings.unknown = BigInt(unknown);
+    } else throw invalid("guard.unknown", unknown, '"pass", "drop", or a whole number of bits per second');
+  }
+  const known = readPrefixes(value, "known", "guard.known");
+  if (known) settings.known = known;
+  return settings;
+}
+
+function readPrefixes(source: JsonObject, name: string, path: string): string[] | undefined {
+  const list = field(source, name);
+  if (list === undefined) return undefined;
+  if (!Array.isArray(list)) throw invalid(path, list, 'a list of prefixes such as "10.0.0.0/8"');
+  return list.map((item, index) => {
+    if (typeof item === "string" && isPrefix(item)) return item;
+    throw invalid(`${path}[${index}]`, item, 'a prefix such as "10.0.0.0/8" or "fd00::/8"');
+  });
+}
+
+function isPrefix(text: string): boolean {
+  const [address = "", length = "", ...more] = text.split("/");
+  const family = isIP(address);
+  if (more.length > 0 || family === 0 || address.includes("%") || !/^\d{1,3}$/.test(length)) return false;
+  return Number(length) <= (family === 4 ? 32 : 128);
+}
+
+function invalid(name: string, value: Json | undefined, rule: string): CniError {
+  return new CniError(CniErrorCode.INVALID_CONFIGURATION, `${name} is ${show(value)}, but must be ${rule}`);
+}
