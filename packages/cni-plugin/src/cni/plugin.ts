@@ -74,7 +74,7 @@ function add({ environment, input, options }: Call): Reply {
 /** What could not be kept is refused rather than ignored: all of the pod's traffic would be shaped against its user's wish. */
 function refuseSettings(settings: Settings): void {
   for (const [name, value] of Object.entries(settings)) {
-    if (value === false || (name === "guard" && value === true)) continue;
+    if (value === false) continue;
     throw new CniError(
       CniErrorCode.UNSUPPORTED_FIELD,
       `${name} is set, which weir does not support yet: remove it`,
