@@ -221,7 +221,7 @@ test("the state folder read-only: ADD and DEL are code 5 and change nothing, and
       refused("ADD", pod, 5, /EROFS.*writable/);
       refused("DEL", pod, 5, /EROFS.*writable/);
       assert.equal(pod.everything, shaped);
-      refused("STATUS", pod, 51, /state: .* cannot be written/);
+      refused("STATUS", pod, 50, /state: .* cannot be written/);
       mount({ source: "", target: stateDirectory, type: "", flags: REMOUNT });
       call("DEL", pod);
     }),

@@ -90,13 +90,13 @@ export class RecordStore {
 
   /** Writes a record; after a crash there is the old one or the new one, never half of one. */
   write(record: AttachmentRecord): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
     const path = join(this.#folder, fileName(record.id));
     const text = JSON.stringify({ version: VERSION, ...record }, (_key, value) =>
       typeof value === "bigint" ? value.toString() : value,
     );
     const temporary = `${path}.tmp`;
     try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
       writeFileSync(temporary, `${text}\n`, { mode: 0o644 });
       renameSync(temporary, path);
     } catch (error) {
