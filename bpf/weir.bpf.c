@@ -49,6 +49,7 @@ struct clock {
 	__u32 tick_shift; /* which the wheel was filled with */
 	struct bpf_spin_lock lock; /* used before Linux 5.12, which brought 64-bit compare-and-swap */
 	__u64 stranger_ns; /* the last departure of a packet whose flow had no place */
+	__u64 latest_ns;   /* the last departure of all */
 };
 
 struct flow {
@@ -324,7 +325,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 	__u64 now = packet->now, cost = packet->cost, tick = now >> limit->tick_shift;
 	__u64 earliest = now > limit->burst_ns ? now - limit->burst_ns : 1;
 	__u64 slot = later(read64(&clock->next_ns), earliest);
-	__u64 fair, start, credit, end, departure, wait, longest, active;
+	__u64 fair, start, credit, end, departure, wait, longest, active, latest, until;
 	struct verdict verdict = {};
 	int counted;
 
@@ -358,6 +359,12 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		/* Two packets are nobody's queue, however slow the flow's turns are. */
 		wait = start > now ? start - now : 0;
 		longest = later(limit->horizon_ns, 2 * verdict.share_ns);
+		/*
+		 * Who would be the last of all cannot leave before the pod's clock says that all others have. Thus what passed
+		 * in front, and what was booked while there were fewer flows, is made up for.
+		 */
+		latest = read64(&clock->latest_ns);
+		departure += positive(slot - departure) & -(__u64)(departure >= latest);
 		verdict.passed = departure == now;
 		if (verdict.passed && !may_pass(clock, limit, packet, locked)) {
 			verdict.passed = 0;
@@ -379,14 +386,17 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 
 	departure = later(departure, last_of(flow, now));
 	keep_last(flow, departure, now);
+	clock->latest_ns = later(read64(&clock->latest_ns), departure);
 	verdict.departure = departure;
 	verdict.wait_ns = departure - now;
 
 	/* The place is the flow's at least until its last packet has left. */
 	end = later(end, departure);
 	end = earlier(end, now + ((__u64)(TICKS - 2) << limit->tick_shift));
-	if (end > fair && swap64(&flow->fair_ns, fair, end, locked) && (counted || end > now))
-		count_flow(clock, fair >> limit->tick_shift, later(end >> limit->tick_shift, tick), counted, locked);
+	/* A flow counts for as long as its clock is not behind the tick, in which the wheel would not find it. */
+	until = end >> limit->tick_shift;
+	if (end > fair && swap64(&flow->fair_ns, fair, end, locked) && until >= tick)
+		count_flow(clock, fair >> limit->tick_shift, until, counted, locked);
 	return verdict;
 }
 

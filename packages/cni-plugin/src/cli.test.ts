@@ -54,6 +54,8 @@ test("what is mistyped ends with exit code 2 and says what is wrong", () => {
       /--ingress-burst takes --ingress beside it/,
     ],
     [["apply", ...place, "--egress", "1M", "--egress-burst", "0"], /more than 0 bits/],
+    [["apply", ...place, "--egress", "1M", "--horizon", "0"], /milliseconds from 1 to 60000/],
+    [["apply", ...place, "--egress", "1M", "--mark", "5ms"], /milliseconds from 0 to 60000/],
     [["remove"], /name either an id, or both --netns and --device/],
     [["remove", "--netns", "blue"], /name either an id, or both/],
     [["remove", "a/b", ...place], /name either an id, or both/],

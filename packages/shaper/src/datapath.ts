@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { isBpffs, monotonicNow, possibleCpus } from "@weir/syscall";
 import { ShaperError } from "./errors.js";
-import { burstNs, horizonNs, type Limit, markNs, passNs, quantumNs, tickShift } from "./limits.js";
+import {
+  decodeLimitEntry,
+  encodeLimitEntry,
+  entryOfLimit,
+  LIMIT_SIZE,
+  type LimitEntry,
+  NO_LIMIT,
+} from "./limit-entry.js";
+import type { Limit } from "./limits.js";
 import { loadProgram } from "./program-loader.js";
 
 /** What the program counted for one direction, over all CPUs. */
@@ -24,36 +32,9 @@ export interface Counters {
   passed: bigint;
 }
 
-/** One direction's entry in the limits map: `struct limit` of bpf/weir.bpf.c. */
-export interface LimitEntry {
-  bitsPerSecond: bigint;
-  horizonNs: bigint;
-  burstNs: bigint;
-  markNs: bigint;
-  quantumNs: bigint;
-  passNs: bigint;
-  tickShift: number;
-  /** Flows of an earlier generation are forgotten. */
-  generation: number;
-  /** Which attachment the entry belongs to; 0 where it is free. */
-  owner: bigint;
-}
-
-const LIMIT_SIZE = 64;
-const CLOCK_SIZE = 304;
+const CLOCK_SIZE = 312;
 const COUNTERS_SIZE = 56;
 const FLOW_SET_SIZE = 64;
-const NO_LIMIT: LimitEntry = {
-  bitsPerSecond: 0n,
-  horizonNs: 0n,
-  burstNs: 0n,
-  markNs: 0n,
-  quantumNs: 0n,
-  passNs: 0n,
-  tickShift: 0,
-  generation: 0,
-  owner: 0n,
-};
 
 const maps = ["limits", "clocks", "counters", "flows"] as const;
 
@@ -119,18 +100,7 @@ export class Datapath implements Disposable {
   limit(entry: number): LimitEntry {
     const bytes = this.#limits.raw.get(key(entry));
     if (!bytes) throw new ShaperError("STATE", `the limits map has no entry ${entry}`);
-    const view = viewOf(bytes);
-    return {
-      bitsPerSecond: view.getBigUint64(0, true),
-      horizonNs: view.getBigUint64(8, true),
-      burstNs: view.getBigUint64(16, true),
-      markNs: view.getBigUint64(24, true),
-      quantumNs: view.getBigUint64(32, true),
-      passNs: view.getBigUint64(40, true),
-      tickShift: view.getUint32(48, true),
-      generation: view.getUint32(52, true),
-      owner: view.getBigUint64(56, true),
-    };
+    return decodeLimitEntry(bytes);
   }
 
   /**
@@ -140,7 +110,7 @@ export class Datapath implements Disposable {
    */
   setLimit(entry: number, limit: Limit | undefined, owner: bigint): void {
     const { generation } = this.limit(entry);
-    const values: LimitEntry = { ...(limit ? entryValues(limit) : NO_LIMIT), generation, owner };
+    const values: LimitEntry = { ...(limit ? entryOfLimit(limit) : NO_LIMIT), generation, owner };
     this.#writeLimit(entry, values);
     const now = monotonicNow();
     if (this.#clock(entry) > now + values.horizonNs) {
@@ -208,18 +178,7 @@ export class Datapath implements Disposable {
   }
 
   #writeLimit(entry: number, values: LimitEntry): void {
-    const bytes = new Uint8Array(LIMIT_SIZE);
-    const view = viewOf(bytes);
-    view.setBigUint64(0, values.bitsPerSecond, true);
-    view.setBigUint64(8, values.horizonNs, true);
-    view.setBigUint64(16, values.burstNs, true);
-    view.setBigUint64(24, values.markNs, true);
-    view.setBigUint64(32, values.quantumNs, true);
-    view.setBigUint64(40, values.passNs, true);
-    view.setUint32(48, values.tickShift, true);
-    view.setUint32(52, values.generation, true);
-    view.setBigUint64(56, values.owner, true);
-    this.#limits.raw.set(key(entry), bytes);
+    this.#limits.raw.set(key(entry), encodeLimitEntry(values));
   }
 
   #clock(entry: number): bigint {
@@ -250,19 +209,6 @@ export class Datapath implements Disposable {
       );
     }
   }
-}
-
-/** A limit as the program takes it. */
-function entryValues(limit: Limit): Omit<LimitEntry, "generation" | "owner"> {
-  return {
-    bitsPerSecond: limit.bitsPerSecond,
-    horizonNs: horizonNs(limit),
-    burstNs: burstNs(limit),
-    markNs: markNs(limit),
-    quantumNs: quantumNs(limit),
-    passNs: passNs(limit),
-    tickShift: tickShift(limit),
-  };
 }
 
 const next = (generation: number) => (generation + 1) >>> 0;

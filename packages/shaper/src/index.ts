@@ -6,6 +6,7 @@ export {
   type Limit,
   type Limits,
   MAX_BITS_PER_SECOND,
+  MAX_HORIZON_MS,
   MIN_BITS_PER_SECOND,
   validateLimits,
 } from "./limits.js";

@@ -6,6 +6,16 @@ export interface Limit {
   bitsPerSecond: bigint;
   /** How much may leave at once after a pause, in bits; default the time of two large packets, at most 4 ms. */
   burstBits?: bigint;
+  /**
+   * How long a packet may wait for its flow's turn, in milliseconds; one that would wait longer is dropped. From 1 to
+   * 60,000, default 100. At low rates it is longer: as long as ten full packets take.
+   */
+  horizonMs?: number;
+  /**
+   * From which wait on a packet that knows ECN is marked as having met congestion, in milliseconds; default 5. 0 marks
+   * none.
+   */
+  markMs?: number;
 }
 
 /** The limits of a pod's interface, from the pod's point of view; a direction without one is not shaped. */
@@ -28,6 +38,9 @@ export const MIN_BITS_PER_SECOND = 1_000n;
 /** The highest limit: just below 1 Pbit/s. */
 export const MAX_BITS_PER_SECOND = 999_999_999_999_999n;
 
+/** The longest horizon and marking threshold. */
+export const MAX_HORIZON_MS = 60_000;
+
 /** The longest credit after idle, in time at the limit's rate. */
 export const MAX_BURST_NS = 60_000_000_000n;
 
@@ -44,7 +57,8 @@ export function validateLimits(limits: Limits): void {
   }
 }
 
-function validateLimit(direction: Direction, { bitsPerSecond, burstBits }: Limit): void {
+function validateLimit(direction: Direction, limit: Limit): void {
+  const { bitsPerSecond, burstBits, horizonMs, markMs } = limit;
   if (typeof bitsPerSecond !== "bigint") {
     throw new ShaperError("INVALID_LIMIT", `the ${direction} limit must be a bigint of bits per second`);
   }
@@ -57,9 +71,10 @@ function validateLimit(direction: Direction, { bitsPerSecond, burstBits }: Limit
       { remedy: hint },
     );
   }
+  validateTime(direction, "horizon", horizonMs, 1);
+  validateTime(direction, "marking threshold", markMs, 0);
   if (burstBits === undefined) return;
-  const burstNs = (burstBits * NS_PER_SECOND) / bitsPerSecond;
-  if (burstBits < 0n || burstNs > MAX_BURST_NS) {
+  if (burstBits < 0n || burstBits * NS_PER_SECOND > MAX_BURST_NS * bitsPerSecond) {
     throw new ShaperError(
       "INVALID_LIMIT",
       `the ${direction} burst of ${burstBits} bits is out of range: it must not be negative, nor more than a minute at ${bitsPerSecond} bit/s`,
@@ -67,65 +82,10 @@ function validateLimit(direction: Direction, { bitsPerSecond, burstBits }: Limit
   }
 }
 
-/** How long a packet may wait for its own flow's turn before it is dropped instead. */
-const DEFAULT_HORIZON_NS = 100_000_000n;
-
-/** How long a packet that knows ECN waits before it is marked. */
-const DEFAULT_MARK_NS = 5_000_000n;
-
-/** A full packet of Ethernet's usual size: what a quiet flow may send before others come first. */
-const QUANTUM_BITS = 1_514n * 8n;
-
-/** Two of the largest packets that the stack builds: what a device needs to be kept busy. */
-const TWO_LARGE_PACKETS_BITS = 2n * 65_536n * 8n;
-
-/** The longest credit where no burst is given: as long as a sender may wait for its turn on a busy CPU. */
-const MAX_DEFAULT_BURST_NS = 4_000_000n;
-
-/** The slots of the wheel on which the program counts flows: TICKS of bpf/weir.bpf.c. */
-const TICKS = 64n;
-
-/** What the wheel has to reach over: half a second, and where that is not much, the time of a thousand packets. */
-const MIN_WHEEL_NS = 1n << 29n;
-const WHEEL_PACKETS = 1024n;
-
-const timeOf = (bits: bigint, bitsPerSecond: bigint) => (bits * NS_PER_SECOND) / bitsPerSecond;
-
-/** The credit of a limit in nanoseconds; without a burst the time of two large packets, but at most 4 ms. */
-export function burstNs({ bitsPerSecond, burstBits }: Limit): bigint {
-  if (burstBits !== undefined) return timeOf(burstBits, bitsPerSecond);
-  const time = timeOf(TWO_LARGE_PACKETS_BITS, bitsPerSecond);
-  return time < MAX_DEFAULT_BURST_NS ? time : MAX_DEFAULT_BURST_NS;
-}
-
-/** The horizon of a limit in nanoseconds: how long a flow's queue may get, in time. It has room for ten full packets. */
-export function horizonNs({ bitsPerSecond }: Limit): bigint {
-  const least = timeOf(10n * QUANTUM_BITS, bitsPerSecond);
-  return least > DEFAULT_HORIZON_NS ? least : DEFAULT_HORIZON_NS;
-}
-
-/** From which wait on packets that know ECN are marked, in nanoseconds. */
-export function markNs(_limit: Limit): bigint {
-  return DEFAULT_MARK_NS;
-}
-
-/** What a quiet flow may send in front of others, in nanoseconds at the limit's rate. */
-export function quantumNs({ bitsPerSecond }: Limit): bigint {
-  return timeOf(QUANTUM_BITS, bitsPerSecond);
-}
-
-/** How many full packets of quiet flows may leave at once in front of others. */
-const PASS_PACKETS = 16n;
-
-/** What quiet flows may send in front of others all at once, in nanoseconds at the limit's rate. */
-export function passNs({ bitsPerSecond }: Limit): bigint {
-  const credit = burstNs({ bitsPerSecond });
-  return credit + timeOf(PASS_PACKETS * QUANTUM_BITS, bitsPerSecond);
-}
-
-/** The length of the wheel's ticks, as the power of two of nanoseconds. */
-export function tickShift({ bitsPerSecond }: Limit): number {
-  const packets = timeOf(QUANTUM_BITS * WHEEL_PACKETS, bitsPerSecond);
-  const tick = (packets > MIN_WHEEL_NS ? packets : MIN_WHEEL_NS) / TICKS;
-  return (tick - 1n).toString(2).length;
+function validateTime(direction: Direction, name: string, ms: number | undefined, least: number): void {
+  if (ms === undefined || (ms >= least && ms <= MAX_HORIZON_MS)) return;
+  throw new ShaperError(
+    "INVALID_LIMIT",
+    `the ${direction} ${name} of ${ms} ms is out of range: it must be from ${least} to ${MAX_HORIZON_MS} ms`,
+  );
 }

@@ -68,10 +68,12 @@ function clock(): bigint {
 /** Writes the same bytes into each set of flows. */
 function fillFlows(set: Uint8Array): void {
   using flows = BpfMap.open(join(folder, "flows"));
-  const index = new Uint8Array(4);
-  for (let i = 0; i < flows.maxEntries; i++) {
-    new DataView(index.buffer).setUint32(0, i, true);
-    flows.raw.set(index, set);
+  const count = 4096;
+  const values = new Uint8Array(count * 64);
+  for (let i = 0; i < count; i++) values.set(set, i * 64);
+  for (let first = 0; first < flows.maxEntries; first += count) {
+    const indices = Uint32Array.from({ length: count }, (_, i) => first + i);
+    flows.raw.setBatch(new Uint8Array(indices.buffer), values);
   }
 }
 
@@ -107,6 +109,44 @@ test("what would wait longer than the horizon is dropped, and not charged", () =
   assert.is(bytes, packets * 1000n);
   assert.is(delayed, packets - 1n);
   assert.ok(delayNs > 0n);
+});
+
+test("the horizon is what the limit says, and a longer one lets more wait", () => {
+  const accepted = (horizonMs: number) => {
+    limitTo({ bitsPerSecond: 80_000n, burstBits: 0n, horizonMs });
+    return Array.from({ length: 80 }, () => send().verdict).filter((verdict) => verdict !== TC_ACT_SHOT)
+      .length;
+  };
+  // A tenth of a second each, and in between the few milliseconds that the calls themselves take.
+  const [two, five] = [accepted(2_000), accepted(5_000)];
+  assert.ok(two >= 20 && two < 45, String(two));
+  assert.ok(five >= 50 && five < 78, String(five));
+});
+
+test("the burst and the limit are all that leaves, however many flows there are", () => {
+  limitTo({ ...SLOW, burstBits: 80_000n });
+  const start = process.hrtime.bigint();
+  const departures: bigint[] = [];
+  for (let round = 0; round < 30; round++) {
+    for (const flow of [1, 2, 3]) {
+      const { verdict, tstamp } = send({ flow });
+      if (verdict !== TC_ACT_SHOT) departures.push(tstamp - start);
+    }
+  }
+  // Ten packets of credit, the one that is due, and one for each new flow that passes in front of the queue.
+  for (const seconds of [1n, 4n, 8n]) {
+    const left = departures.filter((at) => at < seconds * SECOND).length;
+    assert.ok(left <= 10 + Number(seconds) + 4, `${left} packets in ${seconds} s`);
+  }
+});
+
+test("the threshold for marks is what the limit says, and 0 marks none", () => {
+  const marks = (markMs: number) => {
+    limitTo({ ...SLOW, markMs });
+    return Array.from({ length: 6 }, () => send({ ecn: 1 }).ecn);
+  };
+  assert.equal(marks(0), [1, 1, 1, 1, 1, 1]);
+  assert.equal(marks(3_500), [1, 1, 1, 1, 3, 3]);
 });
 
 test("flows with a queue take turns, however much more one of them sends", () => {

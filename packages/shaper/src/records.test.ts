@@ -16,7 +16,7 @@ const record: AttachmentRecord = {
   ifindex: 7,
   namespace: "4:4026532208",
   slot: 3,
-  limits: { egress: { bitsPerSecond: 2n ** 60n, burstBits: 5n } },
+  limits: { egress: { bitsPerSecond: 2n ** 60n, burstBits: 5n, horizonMs: 20, markMs: 0.5 } },
   state: "active",
   found: { clsact: false, root: { kind: "fq_codel", handle: 0x8001_0000, options: "AAEC" } },
   createdAtMs: 1_767_225_600_000,

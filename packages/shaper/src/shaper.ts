@@ -7,7 +7,8 @@ import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./data
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
 import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
-import { type Direction, directions, horizonNs, type Limit, type Limits, validateLimits } from "./limits.js";
+import { holds, horizonNs, markNs } from "./limit-entry.js";
+import { type Direction, directions, type Limit, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
 import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
@@ -26,8 +27,10 @@ export interface ShaperOptions {
 /** One direction of an attachment: its limit and what was counted. */
 export interface DirectionState extends Counters {
   bitsPerSecond: bigint;
-  /** How long a packet may wait before it is dropped instead. */
+  /** How long a packet may wait for its flow's turn before it is dropped instead. */
   horizonNs: bigint;
+  /** From which wait on a packet that knows ECN is marked; 0 where none is. */
+  markNs: bigint;
 }
 
 /** What {@link Shaper.inspect} found. */
@@ -377,8 +380,21 @@ export class Shaper implements Disposable {
           `the ${direction} limit in the kernel is ${actual.bitsPerSecond} bit/s, not ${limit.bitsPerSecond}`,
         ),
       );
+    } else if (!holds(actual, limit)) {
+      problems.push(
+        repairable(
+          "LIMIT_DIFFERS",
+          `the ${direction} limit in the kernel has another burst, horizon or threshold`,
+        ),
+      );
     }
-    return { bitsPerSecond: limit.bitsPerSecond, horizonNs: horizonNs(limit), ...datapath.counters(entry) };
+    const { bitsPerSecond } = limit;
+    return {
+      bitsPerSecond,
+      horizonNs: horizonNs(limit),
+      markNs: markNs(limit),
+      ...datapath.counters(entry),
+    };
   }
 
   #inspectDevice(record: AttachmentRecord, datapath: Datapath | undefined): Problem[] {

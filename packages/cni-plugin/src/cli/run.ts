@@ -1,4 +1,10 @@
-import { type Limit, MAX_BITS_PER_SECOND, MIN_BITS_PER_SECOND, parseQuantity } from "@weir/shaper";
+import {
+  type Limit,
+  MAX_BITS_PER_SECOND,
+  MAX_HORIZON_MS,
+  MIN_BITS_PER_SECOND,
+  parseQuantity,
+} from "@weir/shaper";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { joinRemedy } from "../cni/explain.js";
 import { shaperOptions } from "../options.js";
@@ -73,11 +79,25 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--ingress <rate>", "the limit of what the device receives, in bits per second: 50M", rate)
     .option("--egress-burst <bits>", "how much may leave at once after a pause, in bits: 1M", burst)
     .option("--ingress-burst <bits>", "how much may arrive at once after a pause, in bits: 1M", burst)
+    .option(
+      "--horizon <ms>",
+      "how long a packet may wait before it is dropped (default 100)",
+      milliseconds(1),
+    )
+    .option(
+      "--mark <ms>",
+      "from which wait on ECN packets are marked, 0 for never (default 5)",
+      milliseconds(0),
+    )
     .option("--id <id>", "the attachment's id (default: the one that is there, or NAME/DEVICE)")
     .action((given: ApplyOptions, self: Command) => {
+      const times = {
+        ...(given.horizon === undefined ? {} : { horizonMs: given.horizon }),
+        ...(given.mark === undefined ? {} : { markMs: given.mark }),
+      };
       const limits = {
-        ...limitOf("egress", given.egress, given.egressBurst, self),
-        ...limitOf("ingress", given.ingress, given.ingressBurst, self),
+        ...limitOf("egress", given.egress, given.egressBurst, times, self),
+        ...limitOf("ingress", given.ingress, given.ingressBurst, times, self),
       };
       if (Object.keys(limits).length === 0) self.error("error: name a limit: --egress, --ingress or both");
       const { netns, device, id } = given;
@@ -140,6 +160,8 @@ interface ApplyOptions extends JsonOption {
   ingress?: bigint;
   egressBurst?: bigint;
   ingressBurst?: bigint;
+  horizon?: number;
+  mark?: number;
 }
 interface RemoveOptions extends JsonOption {
   netns?: string;
@@ -150,10 +172,13 @@ function limitOf(
   direction: "egress" | "ingress",
   bitsPerSecond: bigint | undefined,
   burstBits: bigint | undefined,
+  times: Pick<Limit, "horizonMs" | "markMs">,
   command: Command,
 ): { [direction: string]: Limit } {
   if (bitsPerSecond !== undefined) {
-    return { [direction]: burstBits === undefined ? { bitsPerSecond } : { bitsPerSecond, burstBits } };
+    return {
+      [direction]: { bitsPerSecond, ...(burstBits === undefined ? {} : { burstBits }), ...times },
+    };
   }
   if (burstBits !== undefined) command.error(`error: --${direction}-burst takes --${direction} beside it`);
   return {};
@@ -171,6 +196,14 @@ function burst(text: string): bigint {
   const bits = quantity(text);
   if (bits > 0n) return bits;
   throw new InvalidArgumentError("It must be more than 0 bits.");
+}
+
+function milliseconds(least: number): (text: string) => number {
+  return (text) => {
+    const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (ms >= least && ms <= MAX_HORIZON_MS) return ms;
+    throw new InvalidArgumentError(`It must be a number of milliseconds from ${least} to ${MAX_HORIZON_MS}.`);
+  };
 }
 
 function quantity(text: string): bigint {
@@ -196,7 +229,8 @@ Examples:
 const applyExamples = `  weir apply --netns blue --device eth0 --egress 100M --ingress 50M
   weir apply --netns /proc/4711/ns/net --device eth0 --egress 1Gi --id demo/eth0
 
-Rates are Kubernetes quantities in bits per second: 64k, 100M, 1Gi, 1e8. A direction that is not named is not shaped.`;
+Rates are Kubernetes quantities in bits per second: 64k, 100M, 1Gi, 1e8. A direction that is not named is not shaped.
+A burst is credit after idle; without one it is what two large packets need. Horizon and marks hold for both directions.`;
 
 const removeExamples = `  weir remove blue/eth0
   weir remove --netns blue --device eth0`;

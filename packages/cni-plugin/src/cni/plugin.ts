@@ -12,7 +12,12 @@ import {
 import { stringifyJson } from "../json.js";
 import { formatBits, formatRate } from "../units.js";
 import { requestedLimits } from "./bandwidth.js";
-import { parseConfiguration, previousResult, validAttachments } from "./configuration.js";
+import {
+  type NetworkConfiguration,
+  parseConfiguration,
+  previousResult,
+  validAttachments,
+} from "./configuration.js";
 import type { CniEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
 import { explain, joinRemedy } from "./explain.js";
@@ -55,8 +60,7 @@ function idOf({ containerId, ifname }: CniEnvironment): string {
 function add({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "ADD");
   const result = convertResult(previousResult(configuration, "ADD"), configuration.cniVersion);
-  const limits = requestedLimits(configuration, range);
-  if (limits) refuseSettings(requestedSettings(configuration));
+  const limits = wantedLimits(configuration);
   const output = `${stringifyJson(result)}\n`;
   if (!limits) return { output };
   const id = idOf(environment);
@@ -69,6 +73,20 @@ function add({ environment, input, options }: Call): Reply {
     again.remove(id);
   };
   return { output, undo };
+}
+
+/** The limits that a configuration asks for, with the conflist's settings in them. */
+function wantedLimits(configuration: NetworkConfiguration): Limits | undefined {
+  const limits = requestedLimits(configuration, range);
+  if (!limits) return undefined;
+  const { horizonMs, markMs, ...others } = requestedSettings(configuration);
+  refuseSettings(others);
+  const times = {
+    ...(horizonMs === undefined ? {} : { horizonMs }),
+    ...(markMs === undefined ? {} : { markMs }),
+  };
+  for (const limit of [limits.egress, limits.ingress]) if (limit) Object.assign(limit, times);
+  return limits;
 }
 
 /** What could not be kept is refused rather than ignored: all of the pod's traffic would be shaped against its user's wish. */
@@ -107,7 +125,7 @@ function del({ environment, options }: Call): Reply {
 function check({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "CHECK");
   previousResult(configuration, "CHECK");
-  const wanted = requestedLimits(configuration, range);
+  const wanted = wantedLimits(configuration);
   const id = idOf(environment);
   using shaper = Shaper.open(options);
   let found: ReturnType<Shaper["inspect"]>;
@@ -151,7 +169,9 @@ function compareLimits(wanted: Limits, live: Limits): void {
 function describe(limit: Limit | undefined): string {
   if (!limit) return "none";
   const burst = limit.burstBits === undefined ? "" : ` with a burst of ${formatBits(limit.burstBits)}`;
-  return `${formatRate(limit.bitsPerSecond)}${burst}`;
+  const horizon = limit.horizonMs === undefined ? "" : ` with a horizon of ${limit.horizonMs} ms`;
+  const mark = limit.markMs === undefined ? "" : ` with marks from ${limit.markMs} ms on`;
+  return `${formatRate(limit.bitsPerSecond)}${burst}${horizon}${mark}`;
 }
 
 function gc({ input, options }: Call): Reply {

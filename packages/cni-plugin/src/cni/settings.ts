@@ -11,7 +11,7 @@ export interface Settings {
   unshapedSubnets?: string[];
   /** How long a packet may wait before it is dropped instead, in milliseconds. */
   horizonMs?: number;
-  /** From which wait on packets are marked as having met congestion, in milliseconds. */
+  /** From which wait on packets are marked as having met congestion, in milliseconds; 0 marks none. */
   markMs?: number;
   /** Whether all of the container's interfaces share one limit. */
   aggregate?: boolean;
@@ -44,8 +44,9 @@ export function requestedSettings({ fields }: NetworkConfiguration): Settings {
   for (const name of ["horizonMs", "markMs"] as const) {
     const value = field(fields, name);
     if (value === undefined) continue;
-    if (typeof value !== "number" || value <= 0 || value > MAX_WAIT_MS) {
-      throw invalid(name, value, `a number of milliseconds above 0 and up to ${MAX_WAIT_MS}`);
+    const least = name === "horizonMs" ? 1 : 0;
+    if (typeof value !== "number" || value < least || value > MAX_WAIT_MS) {
+      throw invalid(name, value, `a number of milliseconds from ${least} to ${MAX_WAIT_MS}`);
     }
     settings[name] = value;
   }
