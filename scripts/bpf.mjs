@@ -27,42 +27,54 @@ function build(source, target) {
   return readFileSync(target);
 }
 
-function embed(object) {
+/** Each object, and the module of the shaper that carries it. */
+const objects = [
+  { name: "weir", module: "packages/shaper/src/weir-object.ts", constant: "weirObjectBase64" },
+  { name: "guard", module: "packages/shaper/src/guard/guard-object.ts", constant: "guardObjectBase64" },
+];
+
+function embed({ name, constant }, object) {
   const lines = object
     .toString("base64")
     .match(/.{1,100}/g)
     .map((line) => `  "${line}",`);
-  return `// Generated from bpf/weir.bpf.c by \`npm run bpf\`. Do not edit.
+  return `// Generated from bpf/${name}.bpf.c by \`npm run bpf\`. Do not edit.
 
-/** bpf/weir.bpf.o in base64: carried in the module, so that a bundle needs no file beside it. */
-export const weirObjectBase64: string = [
+/** bpf/${name}.bpf.o in base64: carried in the module, so that a bundle needs no file beside it. */
+export const ${constant}: string = [
 ${lines.join("\n")}
 ].join("");
 `;
 }
 
-const source = join(root, "bpf/weir.bpf.c");
-const object = join(root, "bpf/weir.bpf.o");
-const module = join(root, "packages/shaper/src/weir-object.ts");
+/** The files of an object that differ from what its source makes. */
+function differing(one, folder) {
+  const [source, object] = [`bpf/${one.name}.bpf.c`, `bpf/${one.name}.bpf.o`];
+  const built = build(join(root, source), join(folder, `${one.name}.bpf.o`));
+  return [
+    ...(built.equals(readFileSync(join(root, object))) ? [] : [object]),
+    ...(embed(one, built) === readFileSync(join(root, one.module), "utf8") ? [] : [one.module]),
+  ];
+}
 
 if (check) {
   const folder = mkdtempSync(join(tmpdir(), "weir-bpf-"));
   try {
-    const built = build(source, join(folder, "weir.bpf.o"));
-    const differs = [];
-    if (!built.equals(readFileSync(object))) differs.push("bpf/weir.bpf.o");
-    if (embed(built) !== readFileSync(module, "utf8")) differs.push("packages/shaper/src/weir-object.ts");
+    const differs = objects.flatMap((one) => differing(one, folder));
     if (differs.length > 0) {
       console.error(
-        `${differs.join(" and ")} differ from what bpf/weir.bpf.c makes; run \`npm run bpf\` and commit.`,
+        `${differs.join(" and ")} differ from what the C source makes; run \`npm run bpf\` and commit.`,
       );
       process.exit(1);
     }
-    console.log("the BPF object is what its source makes");
+    console.log("the BPF objects are what their sources make");
   } finally {
     rmSync(folder, { recursive: true });
   }
 } else {
-  writeFileSync(module, embed(build(source, object)));
-  console.log("built bpf/weir.bpf.o and packages/shaper/src/weir-object.ts");
+  for (const one of objects) {
+    const [source, object] = ["c", "o"].map((suffix) => join(root, `bpf/${one.name}.bpf.${suffix}`));
+    writeFileSync(join(root, one.module), embed(one, build(source, object)));
+    console.log(`built bpf/${one.name}.bpf.o and ${one.module}`);
+  }
 }

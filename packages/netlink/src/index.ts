@@ -132,6 +132,7 @@ export { type MonitorOptions, Rtnetlink } from "./rtnetlink/rtnetlink.js";
 export { ruleMessage } from "./rtnetlink/rule-schema.js";
 export { type NumberRange, type Rule, type RuleFilter, type RuleRequest, Rules } from "./rtnetlink/rules.js";
 export type { Vf, VfChanges } from "./rtnetlink/vf.js";
+export { type ParsedAddress, parseAddress, parsePrefix } from "./schema/address.js";
 export { NetlinkDecodeError, NetlinkEncodeError } from "./schema/errors.js";
 export * as schema from "./schema/index.js";
 export {

@@ -10,6 +10,8 @@ export interface Attachment {
   device: string;
   /** Who asked for it, so that a collection for one owner leaves the others' alone: the name of the CNI network. */
   network?: string;
+  /** Addresses that it sends from beside those that the device has, for the guard: those of a CNI result. */
+  addresses?: readonly string[];
 }
 
 /** Checks an id: printable, not empty, at most 200 characters. Throws ShaperError INVALID_ATTACHMENT. */

@@ -1,6 +1,9 @@
 export type { Attachment } from "./attachment.js";
 export type { Counters } from "./datapath.js";
 export { ShaperError, type ShaperErrorCode } from "./errors.js";
+export type { GuardRecord, GuardState } from "./guard/guard.js";
+export type { GuardCounters } from "./guard/maps.js";
+export type { GuardOptions } from "./guard/options.js";
 export {
   type Direction,
   type Limit,

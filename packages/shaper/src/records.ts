@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
 import { ShaperError } from "./errors.js";
+import type { GuardRecord } from "./guard/guard.js";
 import type { Limits } from "./limits.js";
 
 /** A root qdisc that weir took the place of, as the kernel described it. */
@@ -43,6 +44,8 @@ export interface AttachmentRecord extends Attachment {
     /** Its root qdisc, where it was not the kernel's default. */
     root?: FoundQdisc;
   };
+  /** How it is guarded on the host's side; absent where its egress is not limited, or the guard is switched off. */
+  guard?: GuardRecord;
   /** When it was first applied, in milliseconds since 1970: a Date's text would cost each ADD a look at time zones. */
   createdAtMs: number;
 }

@@ -6,6 +6,8 @@ import { type Attachment, validateAttachment, validateId } from "./attachment.js
 import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./datapath.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
+import { Guard, type GuardRecord, type GuardState, succeed } from "./guard/guard.js";
+import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/options.js";
 import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
 import { holds, horizonNs, markNs } from "./limit-entry.js";
 import { type Direction, directions, type Limit, type Limits, validateLimits } from "./limits.js";
@@ -22,6 +24,12 @@ export interface ShaperOptions {
   stateDirectory?: string;
   /** How long to wait for another process that is changing an attachment; default 10,000. */
   lockTimeoutMs?: number;
+  /**
+   * Whether what a pod sends is also policed on the host's side of its device, where the pod cannot get round it, and
+   * what becomes of packets from sources that the guard does not know. By default there is a guard wherever one is
+   * possible, and unknown sources pass; where one is asked for and cannot be had, `apply` fails.
+   */
+  guard?: boolean | GuardOptions;
 }
 
 /** One direction of an attachment: its limit and what was counted. */
@@ -42,6 +50,8 @@ export interface Inspection {
   problems: Problem[];
   egress?: DirectionState;
   ingress?: DirectionState;
+  /** The second line on the host's side; absent where nothing that the pod sends is limited, or it is switched off. */
+  guard?: GuardState;
 }
 
 /** What {@link Shaper.gc} did. */
@@ -65,6 +75,10 @@ export class Shaper implements Disposable {
   readonly #stateDirectory: string;
   readonly #lockTimeoutMs: number;
   readonly #records: RecordStore;
+  readonly #guard: Guard;
+  readonly #policy: GuardPolicy | undefined;
+  /** The guard was asked for, so that its absence is an error. */
+  readonly #mustGuard: boolean;
   #datapath: Datapath | undefined;
 
   private constructor(options: ShaperOptions) {
@@ -72,6 +86,9 @@ export class Shaper implements Disposable {
     this.#stateDirectory = options.stateDirectory ?? "/run/weir";
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 10_000;
     this.#records = new RecordStore(this.#stateDirectory);
+    this.#guard = new Guard(this.pinFolder, this.#stateDirectory);
+    this.#policy = guardPolicy(options.guard);
+    this.#mustGuard = options.guard !== undefined && options.guard !== false;
   }
 
   /** Makes a shaper. Nothing is opened or loaded before it is needed. */
@@ -158,6 +175,11 @@ export class Shaper implements Disposable {
         inspection[direction] = this.#direction(datapath, record, direction, limit, problems);
     }
     problems.push(...this.#inspectDevice(record, datapath));
+    if (record.guard) {
+      const { state, problems: more } = this.#guard.inspect(this.#guarded(record, record.guard));
+      inspection.guard = state;
+      problems.push(...more);
+    }
     inspection.healthy = problems.length === 0;
     return inspection;
   }
@@ -202,11 +224,13 @@ export class Shaper implements Disposable {
     for (const { file } of damaged) remove(file, () => this.#records.removeFile(file));
     for (const file of this.#records.leftovers()) remove(file, () => this.#records.removeFile(file));
     this.#freeEntries((entry, free) => remove(`map entry ${entry}`, free));
+    carefully("guard", () => this.#guard.gc(this.#guardedDevices(), remove));
     return report;
   }
 
   /** Closes what was opened. What is shaped stays shaped. */
   close(): void {
+    this.#guard.close();
     this.#datapath?.close();
     this.#datapath = undefined;
   }
@@ -238,6 +262,7 @@ export class Shaper implements Disposable {
       limits,
       state: "applying",
       found,
+      ...this.#planGuard(rt, link, attachment, limits),
       createdAtMs: Date.now(),
     };
     // The entries are taken before the record is written: a crash in between leaves an entry that gc frees, where the
@@ -246,7 +271,7 @@ export class Shaper implements Disposable {
     try {
       this.#records.write(record);
       this.#enforce(rt, link, datapath, record);
-      this.#records.write({ ...record, state: "active" });
+      this.#records.write({ ...this.#protect(record), state: "active" });
     } catch (error) {
       undo(error, () => this.#takeAway(record));
       throw error;
@@ -267,15 +292,24 @@ export class Shaper implements Disposable {
       const root = findRoot(rt, link);
       if (root) found.root = root;
     }
-    const record: AttachmentRecord = { ...known, ...attachment, found, limits, state: "changing" };
+    const { guard } = this.#planGuard(rt, link, attachment, limits, known.guard);
+    const record: AttachmentRecord = {
+      ...known,
+      ...attachment,
+      found,
+      limits,
+      ...(guard ? { guard } : {}),
+      state: "changing",
+    };
     try {
       this.#records.write(record);
       this.#enforce(rt, link, datapath, record);
-      this.#records.write({ ...record, state: "active" });
+      this.#records.write({ ...this.#protect(record), state: "active" });
     } catch (error) {
       undo(error, () => {
         this.#enforce(rt, link, datapath, known);
-        this.#records.write(known);
+        const before = guard && { guard: succeed(guard, known.guard ?? {}) };
+        this.#records.write({ ...this.#protect({ ...known, ...before }), state: known.state });
       });
       throw error;
     }
@@ -311,7 +345,55 @@ export class Shaper implements Disposable {
     using namespace = openNamespace(record.netns);
     using rt = openInside(namespace);
     this.#enforce(rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
-    this.#records.write({ ...record, state: "active" });
+    this.#records.write({ ...this.#protect(record), state: "active" });
+  }
+
+  /** How an attachment is to be guarded, beside what a guard that was there before leaves behind. */
+  #planGuard(
+    rt: Rtnetlink,
+    link: Link,
+    { addresses = [] }: Attachment,
+    limits: Limits,
+    before?: GuardRecord,
+  ): { guard?: GuardRecord } {
+    if (!limits.egress) return before ? { guard: succeed(before, {}) } : {};
+    if (!this.#policy) return before ? { guard: succeed(before, { none: "it is switched off" }) } : {};
+    const guard = this.#guard.plan(rt, link, this.#policy, addresses);
+    if (guard.none !== undefined && this.#mustGuard) {
+      throw new ShaperError("NOT_SUPPORTED", `there is no place for a guard: ${guard.none}`, {
+        remedy: "Leave the guard's option out, to have one only where it is possible.",
+      });
+    }
+    return { guard: succeed(before, guard) };
+  }
+
+  /** Makes the guard do what a record says. @returns the record with what became of it */
+  #protect(record: AttachmentRecord): AttachmentRecord {
+    const { guard, ...rest } = record;
+    const limit = record.limits.egress;
+    if (!guard) return record;
+    if (!limit) {
+      this.#releaseGuard(record);
+      return rest;
+    }
+    try {
+      this.#guard.protect({ ...this.#guarded(record, guard), limit });
+    } catch (error) {
+      if (this.#mustGuard) throw error;
+      this.#releaseGuard(record);
+      return { ...rest, guard: { none: (error as Error).message } };
+    }
+    const { leaving: _, ...kept } = guard;
+    return Object.keys(kept).length === 0 ? rest : { ...rest, guard: kept };
+  }
+
+  #releaseGuard(record: AttachmentRecord): void {
+    if (record.guard) this.#guard.release(this.#guarded(record, record.guard));
+  }
+
+  #guarded({ id, slot, namespace }: AttachmentRecord, guard: GuardRecord) {
+    const netns = BigInt(namespace.split(":")[1]!);
+    return { entry: entryOf(slot, "egress"), owner: ownerOf(id), netns, guard };
   }
 
   /** Frees the map entries that no record speaks of; called with the lock held. */
@@ -324,9 +406,23 @@ export class Shaper implements Disposable {
       if (!owned.has(entry)) each(entry, () => datapath.free(entry));
   }
 
+  /** Who needs which of the host's devices guarded. */
+  #guardedDevices(): Map<string, Set<bigint>> {
+    const members = new Map<string, Set<bigint>>();
+    for (const { id, guard } of this.list()) {
+      for (const device of [guard?.device, guard?.leaving?.device]) {
+        if (device === undefined) continue;
+        const owners = members.get(device) ?? new Set();
+        members.set(device, owners.add(ownerOf(id)));
+      }
+    }
+    return members;
+  }
+
   /** Removes an attachment from the kernel and then its record; called with the lock held. */
   #takeAway(record: AttachmentRecord): void {
     if (record.state !== "removing" && this.#records.exists(record.id)) this.#markRemoving(record);
+    this.#releaseGuard(record);
     const namespace = reopenNamespace(record);
     if (namespace) {
       using _namespace = namespace;

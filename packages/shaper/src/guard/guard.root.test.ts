@@ -1,0 +1,208 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { BpfLink, BpfMap, BpfProgram } from "@weir/bpf-loader";
+import { Rtnetlink } from "@weir/netlink";
+import { test as uvu } from "uvu";
+import * as assert from "uvu/assert";
+import type { ShaperError } from "../errors.js";
+import type { Limits } from "../limits.js";
+import type { Inspection } from "../shaper.js";
+import { hasTcx } from "../tcx/program-table.js";
+import { GuardLab, type LabPod } from "../testing/guard-lab.js";
+import { needs } from "../testing/needs.js";
+import { findPlace } from "./uplink.js";
+
+const test = needs("sch_fq", "ifb", "ipvlan");
+const LIMITS: Limits = { egress: { bitsPerSecond: 20_000_000n } };
+
+function labTest(name: string, work: (lab: GuardLab) => void): void {
+  test(name, () => {
+    using lab = new GuardLab();
+    work(lab);
+  });
+}
+
+const apply = (lab: GuardLab, pod: LabPod, limits = LIMITS, guard?: Parameters<GuardLab["shaper"]>[1]) =>
+  lab.shaper((shaper) => shaper.apply(pod, limits), guard);
+const remove = (lab: GuardLab, pod: LabPod) => lab.shaper((shaper) => shaper.remove(pod.id));
+const inspect = (lab: GuardLab, pod: LabPod): Inspection => lab.shaper((shaper) => shaper.inspect(pod.id));
+const links = (lab: GuardLab): string[] => {
+  const folder = join(lab.options.bpffs, "weir/links");
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith("guard")) : [];
+};
+const devices = (lab: GuardLab) => {
+  const folder = join(lab.options.stateDirectory, "guard");
+  return existsSync(folder) ? readdirSync(folder) : [];
+};
+
+function isGuarded(lab: GuardLab, name: string, direction: "egress" | "ingress" = "egress"): boolean {
+  if (hasTcx()) return links(lab).length > 0;
+  using rt = Rtnetlink.open({ netns: lab.node });
+  const { index } = rt.links.get(name);
+  return [...rt.filters.dump({ index, parent: direction })].length > 0;
+}
+
+labTest("the first pod of an uplink brings the guard, the last one takes it away", (lab) => {
+  const before = lab.snapshot();
+  const one = lab.addPod("ipvlan l2");
+  const other = lab.addPod("ipvlan l2");
+  apply(lab, one);
+  assert.ok(isGuarded(lab, "uplink"));
+  apply(lab, other);
+  const { guard, problems } = inspect(lab, one);
+  assert.equal(problems, []);
+  assert.equal([guard?.device, guard?.kind, guard?.hook], ["uplink", "uplink", hasTcx() ? "tcx" : "clsact"]);
+  assert.ok(guard?.addresses.includes(one.address) && guard.addresses.includes(one.address6));
+  remove(lab, one);
+  assert.equal(inspect(lab, other).problems, []);
+  assert.ok(isGuarded(lab, "uplink"));
+  remove(lab, other);
+  assert.equal(lab.snapshot(), before);
+  assert.equal([links(lab), devices(lab)], [[], []]);
+});
+
+labTest("the other end of a pod's veth is guarded, with all that comes from it", (lab) => {
+  const pod = lab.addPod("veth");
+  const before = lab.snapshot();
+  apply(lab, pod);
+  const { guard, problems } = inspect(lab, pod);
+  assert.equal(problems, []);
+  assert.equal([guard?.device, guard?.kind], ["veth1", "peer"]);
+  assert.ok(isGuarded(lab, "veth1", "ingress"));
+  remove(lab, pod);
+  assert.equal(lab.snapshot(), before);
+  assert.equal([links(lab), devices(lab)], [[], []]);
+});
+
+labTest("without a limit for what it sends, or where it is switched off, a pod has no guard", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  const before = lab.snapshot();
+  apply(lab, pod, { ingress: { bitsPerSecond: 1_000_000n } });
+  assert.is(inspect(lab, pod).guard, undefined);
+  assert.equal(lab.snapshot(), before);
+  apply(lab, pod);
+  assert.ok(isGuarded(lab, "uplink"));
+  apply(lab, pod, LIMITS, { guard: false });
+  assert.match(inspect(lab, pod).guard?.none ?? "", /switched off/);
+  assert.equal(lab.snapshot(), before);
+  apply(lab, pod);
+  apply(lab, pod, { ingress: { bitsPerSecond: 1_000_000n } });
+  assert.equal([lab.snapshot(), devices(lab)], [before, []]);
+});
+
+labTest(
+  "a device without anything of the host's behind it says so, and is an error where a guard is asked for",
+  (lab) => {
+    const pod = lab.addPod("ipvlan l2");
+    using rt = Rtnetlink.open({ netns: pod.netns });
+    rt.links.add({ name: "own", kind: "dummy" });
+    rt.links.set("own", { up: true });
+    const attachment = { id: "own", netns: pod.netns, device: "own" };
+    lab.shaper((shaper) => shaper.apply(attachment, LIMITS));
+    assert.match(lab.shaper((shaper) => shaper.inspect("own")).guard?.none ?? "", /dummy/);
+    let error: ShaperError | undefined;
+    try {
+      lab.shaper((shaper) => shaper.apply(attachment, LIMITS), { guard: true });
+    } catch (caught) {
+      error = caught as ShaperError;
+    }
+    assert.is(error?.code, "NOT_SUPPORTED");
+    rt.links.add({ name: "inner", kind: "veth", data: { peer: { name: "innerpeer" } } });
+    const place = findPlace(rt, rt.links.get("inner"), lab.node);
+    assert.is(place.kind, "none");
+  },
+);
+
+labTest("addresses that have changed are picked up by the next apply, those of the caller too", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  apply(lab, pod);
+  using rt = Rtnetlink.open({ netns: pod.netns });
+  const { index } = rt.links.get("eth0");
+  rt.addresses.add({ index, address: "10.80.2.2/24" });
+  rt.addresses.remove({ index, address: `${pod.address}/16` });
+  apply(lab, { ...pod, addresses: ["10.79.3.3/16"] } as LabPod);
+  const { guard, problems } = inspect(lab, pod);
+  assert.equal(problems, []);
+  assert.ok(["10.80.2.2", "10.79.3.3", pod.address6].every((address) => guard!.addresses.includes(address)));
+  assert.not.ok(guard!.addresses.includes(pod.address));
+  using map = BpfMap.open(join(lab.options.bpffs, "weir/guard_addresses"));
+  assert.is([...map.raw.keys()].length, guard!.addresses.length, "nothing of the old address is left");
+});
+
+labTest("damage is named, and put right by the next apply", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  apply(lab, pod);
+  if (hasTcx()) {
+    const pin = join(lab.options.bpffs, "weir/links", links(lab)[0]!);
+    using link = BpfLink.open(pin);
+    link.detach();
+  } else {
+    using rt = Rtnetlink.open({ netns: lab.node });
+    rt.qdiscs.remove({ index: rt.links.get("uplink").index, parent: "clsact" });
+  }
+  const codes = () => inspect(lab, pod).problems.map(({ code }) => code);
+  assert.equal(codes(), ["GUARD_MISSING"]);
+  apply(lab, pod);
+  assert.equal(codes(), []);
+  {
+    using map = BpfMap.open(join(lab.options.bpffs, "weir/guard_addresses"));
+    for (const key of [...map.raw.keys()]) map.raw.delete(key);
+  }
+  assert.equal(codes(), ["GUARD_ADDRESS"]);
+  apply(lab, pod);
+  assert.equal(codes(), []);
+});
+
+labTest("pins that were wiped are made again by the next apply", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  apply(lab, pod, LIMITS, { guard: { unknown: "drop" } });
+  rmSync(join(lab.options.bpffs, "weir"), { recursive: true });
+  assert.ok(inspect(lab, pod).problems.some(({ code }) => code === "GUARD_MISSING"));
+  apply(lab, pod, LIMITS, { guard: { unknown: "drop" } });
+  assert.equal(inspect(lab, pod).problems, []);
+  remove(lab, pod);
+  assert.equal([links(lab), devices(lab)], [[], []]);
+});
+
+labTest("what others have attached to the uplink stays, and runs", (lab) => {
+  using program = BpfProgram.load({
+    name: "other",
+    type: "sched_cls",
+    license: "GPL",
+    instructions: new Uint8Array([0xb7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x95, 0, 0, 0, 0, 0, 0, 0]),
+  });
+  const pod = lab.addPod("ipvlan l2");
+  using rt = Rtnetlink.open({ netns: lab.node });
+  const { index } = rt.links.get("uplink");
+  rt.qdiscs.add({ index, kind: "clsact" });
+  const place = { index, parent: "egress", priority: 1 } as const;
+  rt.filters.add({ ...place, kind: "bpf", handle: 1, options: { fd: program.fd, name: "other" } });
+  rt.filters.add({ ...place, kind: "u32", priority: 2, protocol: "ip", options: {} });
+  const before = lab.snapshot();
+  apply(lab, pod);
+  const own = inspect(lab, pod);
+  assert.equal(
+    own.problems.filter(({ code }) => code !== "GUARD_BEHIND"),
+    [],
+  );
+  const others = [...rt.filters.dump({ index, parent: "egress" })].filter(({ handle }) => handle !== 0x77e1);
+  assert.is(others.filter(({ kind }) => kind === "bpf").length, 1);
+  remove(lab, pod);
+  assert.equal(lab.snapshot(), before);
+});
+
+labTest("collection takes the guard off what nobody needs guarded", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  const before = lab.snapshot();
+  apply(lab, pod);
+  rmSync(join(lab.options.stateDirectory, "attachments"), { recursive: true });
+  const { problems } = lab.shaper((shaper) => shaper.gc());
+  assert.equal(problems, []);
+  assert.equal([lab.snapshot(), links(lab), devices(lab)], [before, [], []]);
+  apply(lab, pod);
+  lab.endPod(pod);
+  assert.ok(lab.shaper((shaper) => shaper.gc()).removed.includes(pod.id));
+  assert.equal([lab.snapshot(), links(lab), devices(lab)], [before, [], []]);
+});
+
+uvu.run();

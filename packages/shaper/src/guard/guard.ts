@@ -1,0 +1,375 @@
+import { type Link, Rtnetlink } from "@weir/netlink";
+import { monotonicNow, NetworkNamespace } from "@weir/syscall";
+import { ShaperError } from "../errors.js";
+import { burstNs, horizonNs, type Limit } from "../limits.js";
+import { type Problem, repairable } from "../problem.js";
+import { hasTcx } from "../tcx/program-table.js";
+import { DeviceStore, type GuardedDevice } from "./device-store.js";
+import { attachGuard, checkGuard, detachGuard, findHostClsact } from "./hook.js";
+import {
+  type GuardCounters,
+  type GuardLimit,
+  GuardMaps,
+  HOST_ENTRY,
+  MAX_ENTRIES,
+  MAX_UPLINKS,
+  PEER,
+} from "./maps.js";
+import type { GuardPolicy } from "./options.js";
+import { findPlace } from "./uplink.js";
+
+/** How an attachment is guarded, as its record holds it. */
+export interface GuardRecord {
+  /** Why it is not; the other fields are absent then. */
+  none?: string;
+  /** The guarded device's name in the store. */
+  device?: string;
+  kind?: "uplink" | "peer";
+  /** The guarded device, in the host's namespace. */
+  ifindex?: number;
+  /** Addresses that are charged to the attachment, on an uplink. */
+  addresses?: string[];
+  /** What a change has yet to take back. */
+  leaving?: { device: string; addresses: string[] };
+  policy?: { unknown: string; known: readonly string[] };
+}
+
+/** What is guarded, and for whom. */
+export interface Guarded {
+  /** The map entry, which is the shaper's too. */
+  entry: number;
+  /** Whose elements they are. */
+  owner: bigint;
+  /** The inode number of the pod's namespace. */
+  netns: bigint;
+  limit: Limit;
+  guard: GuardRecord;
+}
+
+/** What {@link Shaper.inspect} says of the guard. */
+export interface GuardState {
+  /** The host's device where packets are counted and dropped; undefined where there is none. */
+  device?: string;
+  /** "uplink": the egress of the device below; "peer": the ingress of the other end. */
+  kind?: "uplink" | "peer";
+  hook?: "tcx" | "clsact";
+  /** Why there is no guard. */
+  none?: string;
+  addresses: string[];
+  /** What came from the attachment; `dropped` beyond what its limit allows, which it sent past the shaper. */
+  counters?: GuardCounters;
+  /** What came from nobody that is known, on the whole uplink. */
+  unknown?: GuardCounters;
+}
+
+/** The guard allows this many percent of a limit, so that it never bites what fq lets go. */
+const RATE_PERCENT = 102n;
+
+/** How late fq may let packets go, all at once: its timers and the CPU that serves them are not always on time. */
+const LATENESS_NS = 150_000_000n;
+
+/** Sources that every network has: addresses not yet assigned, and those of a link. */
+const ALWAYS_KNOWN = ["0.0.0.0", "::", "fe80::/10"];
+
+/** A second line of defence, on the host's side of pods' devices: see bpf/guard.bpf.c. */
+export class Guard implements Disposable {
+  readonly #pinFolder: string;
+  readonly #store: DeviceStore;
+  #maps: GuardMaps | undefined;
+
+  /** @param pinFolder weir's folder on the BPF filesystem; @param stateDirectory where its state lies */
+  constructor(pinFolder: string, stateDirectory: string) {
+    this.#pinFolder = pinFolder;
+    this.#store = new DeviceStore(stateDirectory);
+  }
+
+  /**
+   * Finds out how an attachment is to be guarded; changes nothing.
+   * @param rt a socket inside the pod's namespace
+   * @param given addresses beside those that the device has
+   */
+  plan(rt: Rtnetlink, link: Link, policy: GuardPolicy, given: readonly string[]): GuardRecord {
+    using host = NetworkNamespace.current();
+    const place = findPlace(rt, link, host);
+    if (place.kind === "none") return { none: place.reason };
+    const { kind, ifindex } = place;
+    return {
+      device: `${host.identity.inode}-${ifindex}`,
+      kind,
+      ifindex,
+      addresses: kind === "uplink" ? addressesOf(rt, link, given) : [],
+      policy: { unknown: policy.unknown.toString(), known: policy.known },
+    };
+  }
+
+  /** Makes the kernel guard an attachment as its record says, and takes back what the record says is leaving. */
+  protect({ entry, owner, netns, limit, guard }: Guarded): void {
+    const { device: key, addresses = [] } = guard;
+    if (key !== undefined) {
+      this.#store.join(key, owner);
+      const maps = this.#openMaps();
+      const device = this.#prepare(maps, guard, entry);
+      this.#setLimit(maps, entry, limit, owner);
+      if (guard.kind === "uplink") {
+        for (const address of addresses) maps.setAddress(device.classid, address, entry, netns, owner);
+        // The first attachment of a namespace stands for all of it.
+        const sender = maps.sender(device.classid, netns);
+        if (!sender || maps.limit(sender.entry).owner === 0n) {
+          maps.setSender(device.classid, netns, entry, owner);
+        }
+      }
+      attachGuard(this.#pinFolder, device, maps.program);
+    }
+    if (guard.leaving) this.#leave({ entry, owner, netns }, guard.leaving, key);
+  }
+
+  /** Takes an attachment out of the guard's care; the last one of a device takes the guard off it. */
+  release({ entry, owner, netns, guard }: Omit<Guarded, "limit">): void {
+    const { device, addresses = [], leaving } = guard;
+    if (leaving) this.#leave({ entry, owner, netns }, leaving, undefined);
+    if (device !== undefined) this.#leave({ entry, owner, netns }, { device, addresses }, undefined);
+    const maps = this.#findMaps();
+    if (maps?.limit(entry).owner === owner) maps.free(entry);
+  }
+
+  /** What the guard counted, and what of it is missing. */
+  inspect({ entry, owner, netns, guard }: Omit<Guarded, "limit">): {
+    state: GuardState;
+    problems: Problem[];
+  } {
+    const { device: key, kind, addresses = [], none } = guard;
+    if (key === undefined)
+      return { state: { addresses, ...(none === undefined ? {} : { none }) }, problems: [] };
+    const device = this.#store.read(key);
+    const maps = this.#findMaps();
+    const base = { addresses, ...(kind ? { kind } : {}) };
+    if (!device || !maps) {
+      const message = `what the guard needs in ${this.#pinFolder} or beside the records is gone`;
+      return { state: base, problems: [repairable("GUARD_MISSING", message)] };
+    }
+    const state: GuardState = {
+      ...base,
+      device: device.name,
+      hook: device.hook,
+      counters: maps.counters(entry),
+      ...(kind === "uplink" ? { unknown: maps.counters(MAX_ENTRIES + device.classid) } : {}),
+    };
+    const problems: Problem[] = [];
+    if (device.hook === "tcx" || isCurrent(device)) {
+      problems.push(...checkGuard(this.#pinFolder, device, maps.program));
+    }
+    if (maps.limit(entry).owner !== owner) {
+      problems.push(repairable("GUARD_ENTRY", `the guard's entry ${entry} is not the attachment's`));
+    }
+    if (kind === "uplink") {
+      const lost = addresses.filter((address) => maps.address(device.classid, address)?.owner !== owner);
+      if (lost.length > 0) {
+        problems.push(repairable("GUARD_ADDRESS", `the guard does not know ${lost.join(", ")}`));
+      }
+      if (!maps.sender(device.classid, netns)) {
+        problems.push(repairable("GUARD_SENDER", "the guard does not know the pod's namespace"));
+      }
+    }
+    return { state, problems };
+  }
+
+  /**
+   * Takes the guard off devices that nobody needs guarded any more.
+   * @param members who needs each device, by its name in the store; all others are strangers
+   */
+  gc(
+    members: ReadonlyMap<string, ReadonlySet<bigint>>,
+    each: (what: string, remove: () => void) => void,
+  ): void {
+    for (const key of this.#store.keys()) {
+      for (const owner of this.#store.members(key)) {
+        if (!members.get(key)?.has(owner)) this.#store.leave(key, owner);
+      }
+      if (this.#store.isDeserted(key)) each(`guard of device ${key}`, () => this.#tearDown(key));
+    }
+  }
+
+  close(): void {
+    this.#maps?.close();
+    this.#maps = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Describes the guarded device on disk, with a number of its own, and applies the policy. */
+  #prepare(maps: GuardMaps, guard: GuardRecord, entry: number): GuardedDevice {
+    const { device: key, kind, ifindex, policy } = guard as Required<GuardRecord>;
+    const known = this.#store.read(key);
+    const wanted: GuardPolicy = {
+      unknown: /^\d+$/.test(policy.unknown) ? BigInt(policy.unknown) : (policy.unknown as "pass" | "drop"),
+      known: policy.known,
+    };
+    if (known && kind === "peer" && known.classid === (PEER | entry)) return known;
+    if (known && kind === "uplink") {
+      const isSame = samePolicy(known.policy, wanted);
+      const isLost = maps.limit(MAX_ENTRIES + known.classid).owner !== keyOwner(key);
+      // The host's own addresses may have changed as well.
+      if (!isSame || isLost || wanted.unknown !== "pass") this.#applyPolicy(maps, known.classid, key, wanted);
+      if (!isSame) this.#store.write({ ...known, policy: wanted });
+      return known;
+    }
+    const [netns = "", name] = [key.split("-")[0], nameOf(ifindex)];
+    const hook = hasTcx() ? "tcx" : "clsact";
+    const device: GuardedDevice = {
+      key,
+      netns,
+      ifindex,
+      name,
+      direction: kind === "uplink" ? "egress" : "ingress",
+      classid: kind === "uplink" ? this.#takeNumber(maps, key) : PEER | entry,
+      hook,
+      clsactFound: hook === "clsact" && findHostClsact(ifindex),
+      ...(kind === "uplink" ? { policy: wanted } : {}),
+    };
+    if (kind === "uplink") this.#applyPolicy(maps, device.classid, key, wanted);
+    this.#store.write(device);
+    return device;
+  }
+
+  /** A number for an uplink that has none; one that a process took before it died is found again. */
+  #takeNumber(maps: GuardMaps, key: string): number {
+    const owner = keyOwner(key);
+    let free: number | undefined;
+    for (let number = 1; number < MAX_UPLINKS; number++) {
+      const taken = maps.limit(MAX_ENTRIES + number).owner;
+      if (taken === owner) return number;
+      if (taken === 0n) free ??= number;
+    }
+    if (free !== undefined) return free;
+    throw new ShaperError("FULL", `${MAX_UPLINKS - 1} uplinks are guarded already`, {
+      remedy: "`weir gc` frees those that nobody needs; or switch the guard off.",
+    });
+  }
+
+  #applyPolicy(maps: GuardMaps, number: number, key: string, { unknown, known }: GuardPolicy): void {
+    const entry = MAX_ENTRIES + number;
+    const limit: GuardLimit = {
+      bitsPerSecond: typeof unknown === "bigint" ? unknown : 0n,
+      burstNs: LATENESS_NS,
+      sinceNs: 0n,
+      drop: unknown === "drop",
+      owner: keyOwner(key),
+    };
+    if (maps.limit(entry).owner === limit.owner) maps.setLimit(entry, limit);
+    else maps.take(entry, limit);
+    using host = NetworkNamespace.current();
+    maps.setSender(number, host.identity.inode, HOST_ENTRY, limit.owner);
+    const own = unknown === "pass" ? [] : [...ALWAYS_KNOWN, ...hostAddresses()];
+    maps.setKnown(number, [...known, ...own]);
+  }
+
+  #setLimit(maps: GuardMaps, entry: number, limit: Limit, owner: bigint): void {
+    const is = maps.limit(entry);
+    const wanted: GuardLimit = { ...guardLimit(limit), owner };
+    if (is.owner !== owner) {
+      maps.take(entry, wanted);
+      return;
+    }
+    if (is.bitsPerSecond === wanted.bitsPerSecond && is.burstNs === wanted.burstNs) return;
+    // What was stamped under the old limit leaves within its horizon, which is part of its burst.
+    maps.setLimit(entry, { ...wanted, sinceNs: monotonicNow() + is.burstNs });
+  }
+
+  #leave(
+    { owner, netns }: Omit<Guarded, "limit" | "guard">,
+    { device: key, addresses }: { device: string; addresses: string[] },
+    staysAt: string | undefined,
+  ): void {
+    const device = this.#store.read(key);
+    const maps = this.#findMaps();
+    if (device && maps && device.direction === "egress") {
+      for (const address of addresses) maps.removeAddress(device.classid, address, owner);
+      if (staysAt !== key) maps.removeSender(device.classid, netns, owner);
+    }
+    if (staysAt !== key && this.#store.leave(key, owner)) this.#tearDown(key);
+  }
+
+  /** Takes the guard off a device that nobody needs guarded. */
+  #tearDown(key: string): void {
+    const device = this.#store.read(key);
+    if (device) {
+      // A filter in a namespace that is not this one cannot be reached; without entries it lets everything through.
+      if (device.hook === "tcx" || isCurrent(device)) detachGuard(this.#pinFolder, device);
+      const maps = this.#findMaps();
+      if (maps && device.direction === "egress") {
+        maps.forgetUplink(device.classid);
+        maps.free(MAX_ENTRIES + device.classid);
+      }
+    }
+    this.#store.remove(key);
+  }
+
+  #findMaps(): GuardMaps | undefined {
+    this.#maps ??= GuardMaps.find(this.#pinFolder);
+    return this.#maps;
+  }
+
+  #openMaps(): GuardMaps {
+    this.#maps ??= GuardMaps.open(this.#pinFolder);
+    return this.#maps;
+  }
+}
+
+/** What the guard allows under a limit: all that the shaper lets go, however unevenly. */
+export function guardLimit(limit: Limit): Pick<GuardLimit, "bitsPerSecond" | "burstNs" | "sinceNs" | "drop"> {
+  return {
+    bitsPerSecond: (limit.bitsPerSecond * RATE_PERCENT) / 100n,
+    burstNs: burstNs(limit) + horizonNs(limit) + LATENESS_NS,
+    sinceNs: 0n,
+    drop: false,
+  };
+}
+
+function addressesOf(rt: Rtnetlink, link: Link, given: readonly string[]): string[] {
+  const found = new Set<string>();
+  for (const { address, scope } of rt.addresses.dump({ index: link.index })) {
+    // A link-local address is the link's own: another link may have the same.
+    if (scope !== "host") found.add(address);
+  }
+  for (const address of given) found.add(address.split("/")[0]!);
+  return [...found].sort();
+}
+
+/** A guard that takes another's place, and what it has to take back of it. */
+export function succeed(before: GuardRecord | undefined, next: GuardRecord): GuardRecord {
+  const { leaving: _, ...after } = next;
+  if (before?.device === undefined) return after;
+  const left = [...(before.addresses ?? []), ...(before.leaving?.addresses ?? [])];
+  const stays = before.device === next.device;
+  const addresses = stays ? left.filter((address) => !next.addresses?.includes(address)) : left;
+  return stays && addresses.length === 0
+    ? after
+    : { ...after, leaving: { device: before.device, addresses } };
+}
+
+function hostAddresses(): string[] {
+  using rt = Rtnetlink.open();
+  return [...rt.addresses.dump()].map(({ address }) => address);
+}
+
+function nameOf(ifindex: number): string {
+  using rt = Rtnetlink.open();
+  return rt.links.get(ifindex).name;
+}
+
+function isCurrent(device: GuardedDevice): boolean {
+  using host = NetworkNamespace.current();
+  return host.identity.inode.toString() === device.netns;
+}
+
+function samePolicy(one: GuardPolicy | undefined, other: GuardPolicy): boolean {
+  return one?.unknown === other.unknown && one.known.join() === other.known.join();
+}
+
+/** What an uplink's entry is known by: no attachment's number begins so. */
+function keyOwner(key: string): bigint {
+  const [netns = "0", ifindex = "0"] = key.split("-");
+  return (1n << 63n) | (BigInt(netns) << 24n) | BigInt(ifindex);
+}
