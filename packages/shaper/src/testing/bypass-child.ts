@@ -20,8 +20,11 @@ if (BigInt(`0x${capabilities}`) !== CAP_NET_RAW)
 
 using socket = Socket.open(AF_PACKET, SOCK_RAW, 0, { name: "packet socket" });
 socket.setOption(SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-socket.bind(new Struct(20).u32(0, AF_PACKET).i32(4, Number(ifindex)).bytes);
 const bytes = new Uint8Array(Buffer.from(frame, "hex"));
+// An ipvlan device in L3 mode drops frames of a protocol that the socket does not name.
+const address = new Struct(20).u32(0, AF_PACKET).i32(4, Number(ifindex));
+address.bytes.set(bytes.subarray(12, 14), 2);
+socket.bind(address.bytes);
 
 process.stdout.write("sending\n");
 for (;;) {

@@ -25,6 +25,8 @@ const UPLINK_MAC = "02:00:00:00:00:01";
 const FAR_MAC = "02:00:00:00:00:02";
 const FAR_ADDRESS = "10.79.0.1";
 const FAR_ADDRESS6 = "fd79::1";
+const NODE_ADDRESS = "10.79.0.2";
+const NODE_ADDRESS6 = "fd79::2";
 
 /** A node with an uplink to a far host, each a network namespace, and pods on the node. */
 export class GuardLab implements Disposable {
@@ -52,7 +54,8 @@ export class GuardLab implements Disposable {
     rt.links.set("uplink", { up: true });
     rt.links.set("lo", { up: true });
     const { index } = rt.links.get("uplink");
-    rt.addresses.add({ index, address: "10.79.0.2/24" });
+    rt.addresses.add({ index, address: `${NODE_ADDRESS}/24` });
+    rt.addresses.add({ index, address: `${NODE_ADDRESS6}/64`, flags: ["noDad"] });
     using far = Rtnetlink.open({ netns: this.farNetns });
     far.links.set("far", { up: true });
     const end = far.links.get("far").index;
@@ -90,6 +93,12 @@ export class GuardLab implements Disposable {
     } else {
       const mode = kind === "ipvlan l2" ? "l2" : "l3";
       host.links.add({ ...made, kind: "ipvlan", link: uplink, data: { mode } });
+    }
+    if (kind === "ipvlan l3") {
+      // Nobody answers for it on the wire: the far host must know that the node is the way.
+      using far = Rtnetlink.open({ netns: this.farNetns });
+      far.routes.add({ destination: `${address}/32`, gateway: NODE_ADDRESS });
+      far.routes.add({ destination: `${address6}/128`, gateway: NODE_ADDRESS6 });
     }
     using rt = Rtnetlink.open({ netns });
     rt.links.set("lo", { up: true });
