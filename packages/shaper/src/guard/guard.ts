@@ -1,7 +1,8 @@
 import { type Link, Rtnetlink } from "@weir/netlink";
 import { monotonicNow, NetworkNamespace } from "@weir/syscall";
 import { ShaperError } from "../errors.js";
-import { burstNs, horizonNs, type Limit } from "../limits.js";
+import { burstNs, horizonNs } from "../limit-entry.js";
+import type { Limit } from "../limits.js";
 import { type Problem, repairable } from "../problem.js";
 import { hasTcx } from "../tcx/program-table.js";
 import { DeviceStore, type GuardedDevice } from "./device-store.js";
