@@ -9,11 +9,11 @@ export interface NetlinkRequest {
   /** nlmsg_type. */
   readonly type: number;
   /** nlmsg_flags without NLM_F_REQUEST, NLM_F_ACK and NLM_F_DUMP, which the socket adds. */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
   /** What follows the header. */
   readonly body: Uint8Array;
   /** How the body reads, so that an error can name the attribute that the kernel objects to. */
-  readonly schema?: Codec<unknown, never>;
+  readonly schema?: Codec<unknown, never> | undefined;
   /** A sentence that says what to try after an error of that number. */
-  hint?(errno: number): string | undefined;
+  readonly hint?: ((errno: number) => string | undefined) | undefined;
 }

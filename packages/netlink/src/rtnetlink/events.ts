@@ -8,7 +8,7 @@ import { type Qdisc, qdiscReply } from "../tc/qdisc.js";
 import { qdiscMessage } from "../tc/tc-schema.js";
 import { addressMessage, addressOf, type InterfaceAddress } from "./address.js";
 import type { Link } from "./link.js";
-import { linkReply } from "./link-reply.js";
+import { wholeLinkReply } from "./link-reply.js";
 import { RtmType } from "./messages.js";
 import { namespaceIdMessage } from "./namespace-id.js";
 import { type Neighbour, neighbourOf } from "./neighbour.js";
@@ -96,9 +96,9 @@ function known(input: Input, message: MessageView): RtnetlinkEvent | undefined {
     case RtmType.RTM_DELLINK: {
       // Bridges tell of their ports in messages of their own family, which share only the header.
       if (input.bytes[start] !== 0) return undefined;
-      const link = linkReply.decode(input, start, end, undefined);
-      // A plain copy: an event may wait for long, and what is malformed must show here.
-      return link && { type: "link", change: changeOf(type === RtmType.RTM_NEWLINK), link: { ...link } };
+      const link = wholeLinkReply.decode(input, start, end, undefined);
+      // Whole: an event may wait for long, and what is malformed must show here.
+      return link && { type: "link", change: changeOf(type === RtmType.RTM_NEWLINK), link };
     }
     case RtmType.RTM_NEWADDR:
     case RtmType.RTM_DELADDR: {

@@ -19,13 +19,21 @@ const IFF_UP = 1;
  * fifty attributes, of which most callers want one or two.
  */
 export const linkReply: Codec<Link, never> = {
-  decode: (input, start, end) => {
-    if (end - start < HEADER)
-      throw new NetlinkDecodeError(`${end - start} bytes where a header of ${HEADER} belongs`, start);
-    return new LinkReader(input.keep(), start, end).object();
-  },
+  decode: (input, start, end) => readerOf(input.keep(), start, end).object(),
   encode: () => {},
 };
+
+/** As {@link linkReply}, but everything is decoded at once. */
+export const wholeLinkReply: Codec<Link, never> = {
+  decode: (input, start, end) => readerOf(input, start, end).plain(),
+  encode: () => {},
+};
+
+function readerOf(input: Input, start: number, end: number): LinkReader {
+  if (end - start < HEADER)
+    throw new NetlinkDecodeError(`${end - start} bytes where a header of ${HEADER} belongs`, start);
+  return new LinkReader(input, start, end);
+}
 
 const picked = new Pick(
   linkAttributes,

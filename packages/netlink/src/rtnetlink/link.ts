@@ -177,12 +177,11 @@ export function linkText(reference: LinkReference): string {
 }
 
 /** The header and attributes that name a device. Names above 15 bytes can only be alternative names. */
-export function linkSelector(reference: LinkReference) {
-  if (typeof reference === "number") return { header: { index: reference }, attributes: {} };
-  return {
-    header: {},
-    attributes: Buffer.byteLength(reference) < 16 ? { name: reference } : { altName: reference },
-  };
+export function linkSelector(reference: LinkReference, extMask?: number) {
+  if (typeof reference === "number") return { header: { index: reference }, attributes: { extMask } };
+  const name =
+    Buffer.byteLength(reference) < 16 ? { name: reference, extMask } : { altName: reference, extMask };
+  return { header: {}, attributes: name };
 }
 
 /** RTM_NEWLINK that makes a device. */

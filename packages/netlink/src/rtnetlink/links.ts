@@ -48,10 +48,10 @@ export class Links {
 
   /** The device with that index or name. @throws NetlinkError ENODEV where there is none */
   get(reference: LinkReference, details: LinkDetails = {}): Link {
-    const { header, attributes } = linkSelector(reference);
+    const { header, attributes } = linkSelector(reference, extMask(details));
     const request = requestOf("RTM_GETLINK", `get ${linkText(reference)}`, linkMessage, {
       header,
-      attributes: { ...attributes, extMask: extMask(details) },
+      attributes,
     });
     return this.#socket.get(request, linkReply);
   }

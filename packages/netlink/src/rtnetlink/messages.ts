@@ -89,10 +89,19 @@ export function requestOf<In>(
   action: string,
   schema: Codec<unknown, In>,
   value: In,
-  options: { flags?: number; hint?: (errno: number) => string | undefined } = {},
+  options?: { flags?: number; hint?: (errno: number) => string | undefined },
 ): NetlinkRequest {
   try {
-    return { operation, action, type: RtmType[operation], schema, body: encode(schema, value), ...options };
+    const body = encode(schema, value);
+    return {
+      operation,
+      action,
+      type: RtmType[operation],
+      schema,
+      body,
+      flags: options?.flags,
+      hint: options?.hint,
+    };
   } catch (error) {
     if (error instanceof NetlinkEncodeError) error.message = `could not ${action}: ${error.message}`;
     throw error;

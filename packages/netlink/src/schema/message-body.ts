@@ -52,9 +52,11 @@ export class MessageBody<H, HIn, A, AIn>
 
   encode(output: Output, value: HeaderAndAttributesInput<HIn, AIn>, scope?: Scope): void {
     this.header.encode(output, value.header ?? ({} as HIn), scope);
-    const rest = (value as { [unaligned]?: Uint8Array })[unaligned];
-    if (rest) output.append(rest);
-    else output.align();
+    if (this.#start !== this.header.size) {
+      const rest = (value as { [unaligned]?: Uint8Array })[unaligned];
+      if (rest) output.append(rest);
+      else output.align();
+    }
     if (value.attributes !== undefined) this.attributes.encode(output, value.attributes, scope);
   }
 

@@ -82,6 +82,7 @@ interface Layout {
   readonly size: number;
   readonly align: number;
   readonly fields: readonly Field[];
+  readonly byName: ReadonlyMap<string, Field>;
   /** The offsets of bytes that belong to no field. */
   readonly holes: readonly number[];
   /** An object with all fields. */
@@ -135,14 +136,14 @@ export class Struct<const F extends Fields> implements Fixed<StructValue<F>, Str
   /** Writes into bytes that were reserved; absent fields stay zero. @throws NetlinkEncodeError naming the field */
   write(output: Output, offset: number, value: StructInput<F>): void {
     const values = value as Readonly<Record<string, unknown>>;
-    const { fields } = this.#layout;
+    const { byName } = this.#layout;
     let name = "";
     try {
-      for (let index = 0; index < fields.length; index++) {
-        const field = fields[index] as Field;
-        name = field.name;
-        const one = values[name];
-        if (one !== undefined) field.type.write(output, offset + field.offset, one as never);
+      // By what is given: most requests give few of a header's fields.
+      for (name in values) {
+        const field = byName.get(name);
+        const one = field && values[name];
+        if (one !== undefined) field?.type.write(output, offset + field.offset, one as never);
       }
     } catch (error) {
       throw error instanceof NetlinkEncodeError ? error.within(name) : error;
@@ -289,7 +290,8 @@ function layOut(fields: Fields): Layout {
   );
   const holes = Array.from({ length: size }, (_, at) => at).filter((at) => !held.has(at));
   const empty = Object.fromEntries(placed.map(({ name }) => [name, undefined]));
-  return { size, align, fields: placed, holes, empty };
+  const byName = new Map(placed.map((field) => [field.name, field]));
+  return { size, align, fields: placed, byName, holes, empty };
 }
 
 function roundUp(value: number, multiple: number): number {

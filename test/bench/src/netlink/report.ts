@@ -6,7 +6,7 @@ export type PeerName = (typeof peers)[number];
 export interface Result {
   readonly name: string;
   readonly unit: "ns" | "bytes";
-  /** Medians: of one operation. */
+  /** Of one operation, in the quickest of the rounds. */
   readonly weir: number;
   readonly others: { readonly [K in PeerName]?: number | undefined };
   /** What was to be reached: at most so many of the unit, or to be so many times as fast as a peer. */
