@@ -6,7 +6,7 @@ import { type Attachment, validateAttachment, validateId } from "./attachment.js
 import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./datapath.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
-import { Guard, type GuardRecord, type GuardState, succeed } from "./guard/guard.js";
+import { Guard, type GuardRecord, type GuardState, SWITCHED_OFF, succeed } from "./guard/guard.js";
 import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/options.js";
 import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
 import { holds, horizonNs, markNs } from "./limit-entry.js";
@@ -26,8 +26,8 @@ export interface ShaperOptions {
   lockTimeoutMs?: number;
   /**
    * Whether what a pod sends is also policed on the host's side of its device, where the pod cannot get round it, and
-   * what becomes of packets from sources that the guard does not know. By default there is a guard wherever one is
-   * possible, and unknown sources pass; where one is asked for and cannot be had, `apply` fails.
+   * what becomes of packets from sources that the guard does not know. By default that stays as it is, and a new
+   * attachment is guarded wherever that is possible; where a guard is asked for and cannot be had, `apply` fails.
    */
   guard?: boolean | GuardOptions;
 }
@@ -77,8 +77,8 @@ export class Shaper implements Disposable {
   readonly #records: RecordStore;
   readonly #guard: Guard;
   readonly #policy: GuardPolicy | undefined;
-  /** The guard was asked for, so that its absence is an error. */
-  readonly #mustGuard: boolean;
+  /** Whether a guard was asked for, so that its absence is an error, or refused; undefined leaves it as it is. */
+  readonly #wantsGuard: boolean | undefined;
   #datapath: Datapath | undefined;
 
   private constructor(options: ShaperOptions) {
@@ -88,7 +88,7 @@ export class Shaper implements Disposable {
     this.#records = new RecordStore(this.#stateDirectory);
     this.#guard = new Guard(this.pinFolder, this.#stateDirectory);
     this.#policy = guardPolicy(options.guard);
-    this.#mustGuard = options.guard !== undefined && options.guard !== false;
+    this.#wantsGuard = options.guard === undefined ? undefined : options.guard !== false;
   }
 
   /** Makes a shaper. Nothing is opened or loaded before it is needed. */
@@ -292,7 +292,7 @@ export class Shaper implements Disposable {
       const root = findRoot(rt, link);
       if (root) found.root = root;
     }
-    const { guard } = this.#planGuard(rt, link, attachment, limits, known.guard);
+    const { guard } = this.#planGuard(rt, link, { ...known, ...attachment }, limits, known.guard);
     const record: AttachmentRecord = {
       ...known,
       ...attachment,
@@ -357,9 +357,11 @@ export class Shaper implements Disposable {
     before?: GuardRecord,
   ): { guard?: GuardRecord } {
     if (!limits.egress) return before ? { guard: succeed(before, {}) } : {};
-    if (!this.#policy) return before ? { guard: succeed(before, { none: "it is switched off" }) } : {};
+    if (!(this.#wantsGuard ?? before?.none !== SWITCHED_OFF)) {
+      return { guard: succeed(before, { none: SWITCHED_OFF }) };
+    }
     const guard = this.#guard.plan(rt, link, this.#policy, addresses);
-    if (guard.none !== undefined && this.#mustGuard) {
+    if (guard.none !== undefined && this.#wantsGuard) {
       throw new ShaperError("NOT_SUPPORTED", `there is no place for a guard: ${guard.none}`, {
         remedy: "Leave the guard's option out, to have one only where it is possible.",
       });
@@ -379,7 +381,7 @@ export class Shaper implements Disposable {
     try {
       this.#guard.protect({ ...this.#guarded(record, guard), limit });
     } catch (error) {
-      if (this.#mustGuard) throw error;
+      if (this.#wantsGuard) throw error;
       this.#releaseGuard(record);
       return { ...rest, guard: { none: (error as Error).message } };
     }

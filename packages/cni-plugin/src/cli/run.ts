@@ -89,6 +89,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       "from which wait on ECN packets are marked, 0 for never (default 5)",
       milliseconds(0),
     )
+    .option("--no-guard", "do not police what the device sends on the host's side as well")
     .option("--id <id>", "the attachment's id (default: the one that is there, or NAME/DEVICE)")
     .action((given: ApplyOptions, self: Command) => {
       const times = {
@@ -101,7 +102,9 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       };
       if (Object.keys(limits).length === 0) self.error("error: name a limit: --egress, --ingress or both");
       const { netns, device, id } = given;
-      finish(apply({ netns, device, ...(id === undefined ? {} : { id }), ...limits }, context(given.json)));
+      const { options, ...rest } = context(given.json);
+      const guarded = { ...rest, options: given.guard ? options : { ...options, guard: false } };
+      finish(apply({ netns, device, ...(id === undefined ? {} : { id }), ...limits }, guarded));
     });
 
   command("remove", "take the limits off a device", removeExamples)
@@ -162,6 +165,7 @@ interface ApplyOptions extends JsonOption {
   ingressBurst?: bigint;
   horizon?: number;
   mark?: number;
+  guard: boolean;
 }
 interface RemoveOptions extends JsonOption {
   netns?: string;

@@ -9,7 +9,7 @@ import {
   ShaperError,
   type ShaperOptions,
 } from "@weir/shaper";
-import { stringifyJson } from "../json.js";
+import { field, isObject, type JsonObject, stringifyJson } from "../json.js";
 import { formatBits, formatRate } from "../units.js";
 import { requestedLimits } from "./bandwidth.js";
 import {
@@ -65,8 +65,10 @@ function add({ environment, input, options }: Call): Reply {
   if (!limits) return { output };
   const id = idOf(environment);
   const { netns, ifname: device } = environment;
-  const attachment: Attachment = { id, netns, device, network: configuration.name };
-  using shaper = Shaper.open(options);
+  const addresses = addressesOf(result, device);
+  const attachment: Attachment = { id, netns, device, network: configuration.name, addresses };
+  const { guard } = requestedSettings(configuration);
+  using shaper = Shaper.open({ ...options, ...(guard === undefined ? {} : { guard }) });
   shaper.apply(attachment, limits);
   const undo = () => {
     using again = Shaper.open(options);
@@ -75,11 +77,25 @@ function add({ environment, input, options }: Call): Reply {
   return { output, undo };
 }
 
+/** The addresses that a result gives an interface; those of no interface in particular count as well. */
+function addressesOf(result: JsonObject, ifname: string): string[] {
+  const [interfaces, ips] = [field(result, "interfaces"), field(result, "ips")];
+  if (!Array.isArray(ips)) return [];
+  return ips.flatMap((ip) => {
+    if (!isObject(ip)) return [];
+    const address = field(ip, "address");
+    const index = field(ip, "interface");
+    const owner = Array.isArray(interfaces) && index !== undefined ? interfaces[Number(index)] : undefined;
+    const isOther = isObject(owner) && field(owner, "name") !== ifname;
+    return typeof address === "string" && !isOther ? [address] : [];
+  });
+}
+
 /** The limits that a configuration asks for, with the conflist's settings in them. */
 function wantedLimits(configuration: NetworkConfiguration): Limits | undefined {
   const limits = requestedLimits(configuration, range);
   if (!limits) return undefined;
-  const { horizonMs, markMs, ...others } = requestedSettings(configuration);
+  const { horizonMs, markMs, guard: _, ...others } = requestedSettings(configuration);
   refuseSettings(others);
   const times = {
     ...(horizonMs === undefined ? {} : { horizonMs }),

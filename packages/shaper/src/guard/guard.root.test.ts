@@ -84,8 +84,10 @@ labTest("without a limit for what it sends, or where it is switched off, a pod h
   assert.ok(isGuarded(lab, "uplink"));
   apply(lab, pod, LIMITS, { guard: false });
   assert.match(inspect(lab, pod).guard?.none ?? "", /switched off/);
-  assert.equal(lab.snapshot(), before);
   apply(lab, pod);
+  assert.equal(lab.snapshot(), before, "it stays off until it is asked for");
+  apply(lab, pod, LIMITS, { guard: true });
+  assert.ok(isGuarded(lab, "uplink"));
   apply(lab, pod, { ingress: { bitsPerSecond: 1_000_000n } });
   assert.equal([lab.snapshot(), devices(lab)], [before, []]);
 });

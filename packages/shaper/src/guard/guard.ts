@@ -16,7 +16,7 @@ import {
   MAX_UPLINKS,
   PEER,
 } from "./maps.js";
-import type { GuardPolicy } from "./options.js";
+import { DEFAULT_POLICY, type GuardPolicy } from "./options.js";
 import { findPlace } from "./uplink.js";
 
 /** How an attachment is guarded, as its record holds it. */
@@ -32,8 +32,12 @@ export interface GuardRecord {
   addresses?: string[];
   /** What a change has yet to take back. */
   leaving?: { device: string; addresses: string[] };
+  /** What becomes of packets from unknown sources; absent where nobody asked, and the uplink's policy stays. */
   policy?: { unknown: string; known: readonly string[] };
 }
+
+/** Why an attachment whose guard was switched off has none. */
+export const SWITCHED_OFF = "it is switched off";
 
 /** What is guarded, and for whom. */
 export interface Guarded {
@@ -87,9 +91,10 @@ export class Guard implements Disposable {
   /**
    * Finds out how an attachment is to be guarded; changes nothing.
    * @param rt a socket inside the pod's namespace
+   * @param policy undefined leaves the uplink's as it is
    * @param given addresses beside those that the device has
    */
-  plan(rt: Rtnetlink, link: Link, policy: GuardPolicy, given: readonly string[]): GuardRecord {
+  plan(rt: Rtnetlink, link: Link, policy: GuardPolicy | undefined, given: readonly string[]): GuardRecord {
     using host = NetworkNamespace.current();
     const place = findPlace(rt, link, host);
     if (place.kind === "none") return { none: place.reason };
@@ -99,7 +104,7 @@ export class Guard implements Disposable {
       kind,
       ifindex,
       addresses: kind === "uplink" ? addressesOf(rt, link, given) : [],
-      policy: { unknown: policy.unknown.toString(), known: policy.known },
+      ...(policy ? { policy: { unknown: policy.unknown.toString(), known: policy.known } } : {}),
     };
   }
 
@@ -201,12 +206,9 @@ export class Guard implements Disposable {
 
   /** Describes the guarded device on disk, with a number of its own, and applies the policy. */
   #prepare(maps: GuardMaps, guard: GuardRecord, entry: number): GuardedDevice {
-    const { device: key, kind, ifindex, policy } = guard as Required<GuardRecord>;
+    const { device: key, kind, ifindex } = guard as Required<GuardRecord>;
     const known = this.#store.read(key);
-    const wanted: GuardPolicy = {
-      unknown: /^\d+$/.test(policy.unknown) ? BigInt(policy.unknown) : (policy.unknown as "pass" | "drop"),
-      known: policy.known,
-    };
+    const wanted = policyOf(guard) ?? known?.policy ?? DEFAULT_POLICY;
     if (known && kind === "peer" && known.classid === (PEER | entry)) return known;
     if (known && kind === "uplink") {
       const isSame = samePolicy(known.policy, wanted);
@@ -363,6 +365,12 @@ function nameOf(ifindex: number): string {
 function isCurrent(device: GuardedDevice): boolean {
   using host = NetworkNamespace.current();
   return host.identity.inode.toString() === device.netns;
+}
+
+function policyOf({ policy }: GuardRecord): GuardPolicy | undefined {
+  if (!policy) return undefined;
+  const { unknown, known } = policy;
+  return { unknown: /^\d+$/.test(unknown) ? BigInt(unknown) : (unknown as "pass" | "drop"), known };
 }
 
 function samePolicy(one: GuardPolicy | undefined, other: GuardPolicy): boolean {

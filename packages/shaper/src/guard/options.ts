@@ -25,13 +25,16 @@ export interface GuardPolicy {
 /** One prefix needs an element of the map, and so do the node's own addresses. */
 const MAX_KNOWN_PREFIXES = 512;
 
+/** The policy where nobody asked for another. */
+export const DEFAULT_POLICY: GuardPolicy = { unknown: "pass", known: [] };
+
 /**
- * The policy that options ask for; undefined where there shall be no guard.
+ * The policy that options ask for; undefined where they leave it as it is.
  * @throws ShaperError INVALID_LIMIT
  */
 export function guardPolicy(options: boolean | GuardOptions | undefined): GuardPolicy | undefined {
-  if (options === false) return undefined;
-  const { unknown = "pass", known = [] } = options === true || options === undefined ? {} : options;
+  if (typeof options !== "object") return undefined;
+  const { unknown = "pass", known = [] } = options;
   if (typeof unknown === "bigint") {
     if (unknown < MIN_BITS_PER_SECOND || unknown > MAX_BITS_PER_SECOND) {
       throw invalid(
