@@ -115,7 +115,7 @@ async function standIns(path) {
 }
 
 /** What comes after fq is set, which the kernel that builds may not have. */
-const afterFq = /\/(netlink\/dist\/tc\/(filter|action)|shaper\/dist\/(egress|ingress))/;
+const afterFq = /\/(netlink\/dist\/tc\/(filters?|filter-schema|action)|shaper\/dist\/(egress|ingress))\.js$/;
 
 /** The protocol's file loads the two others when it needs them, the plugin with its code cache. */
 const split = (pluginFile, cacheFile) => ({
