@@ -167,11 +167,17 @@ place("cli.cjs", (path) => writeFileSync(path, cli), 0o644);
 place(pluginFile, (path) => writeFileSync(path, source), 0o644);
 place(cacheFile, (path) => warmUp(join(folder, pluginFile), path), 0o644);
 place("weir.cjs", (path) => writeFileSync(path, main), 0o644);
-place("weir", (path) => copyFileSync(join(root, "scripts/launcher.sh"), path), 0o755);
+place("weir", (path) => writeFileSync(path, launcher()), 0o755);
 for (const name of readdirSync(folder)) {
   if (/^plugin-/.test(name) && name !== pluginFile && name !== cacheFile) rmSync(join(folder, name));
 }
 console.log(`${folder}: protocol ${kib(main)}, plugin ${kib(source)}, command line ${kib(cli)}`);
+
+/** The launcher, which asks a server of its own version alone. */
+function launcher() {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return readFileSync(join(root, "scripts/launcher.sh"), "utf8").replace("@VERSION@", version);
+}
 
 /** As the protocol's file runs it. */
 function wrapped(code) {

@@ -7,6 +7,7 @@ export { FileLock } from "./file-lock.js";
 export { ioctl } from "./ioctl.js";
 export { MemoryMap } from "./memory-map.js";
 export { isBpffs, MountFlag, mount, mountBpffs, unmount } from "./mount.js";
+export { makeNamedPipe } from "./named-pipe.js";
 export { NetworkNamespace } from "./network-namespace.js";
 export { perfEventOpen } from "./perf-event.js";
 export { hasCapability, raiseMemlockLimit } from "./process.js";

@@ -27,6 +27,7 @@ const prototypes = {
   mmap: ["intptr_t", ["intptr_t", "size_t", "int", "int", "int", "int64_t"]],
   munmap: ["int", ["intptr_t", "size_t"]],
   flock: ["int", ["int", "int"]],
+  mkfifo: ["int", ["void *", "uint32_t"]],
   ioctl: ["int", ["int", "ulong", "void *"]],
   setrlimit: ["int", ["int", "void *"]],
   getpagesize: ["int", []],

@@ -7,7 +7,7 @@ export async function serve({ terminal, options, json }: Context): Promise<ExitC
   const ended = new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve).once("SIGINT", resolve);
   });
-  const server = await CallServer.listen(options, (call) => {
+  const server = CallServer.listen(options, (call) => {
     if (json) terminal.printLine({ time: new Date().toISOString(), ...call });
     else terminal.print(line(call));
   });

@@ -1,6 +1,6 @@
+import type { ShaperOptions } from "@weir/shaper";
 import { stringifyJson } from "../json.js";
 import { shaperOptions } from "../options.js";
-import { askServer } from "../server/client.js";
 import { mentionsBandwidth } from "./bandwidth.js";
 import {
   newestVersion,
@@ -11,7 +11,7 @@ import {
 } from "./configuration.js";
 import { type CniEnvironment, parseEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
-import type { Call, Reply } from "./plugin.js";
+import type { Reply } from "./plugin.js";
 import { convertResult } from "./result.js";
 
 /** How a call reaches the outside. */
@@ -19,6 +19,8 @@ export interface Streams {
   env: NodeJS.ProcessEnv;
   readInput: () => string;
   write: (fd: 1 | 2, text: string) => void;
+  /** Where the shaper keeps its state; by default the environment says. */
+  options?: ShaperOptions;
 }
 
 /**
@@ -42,31 +44,15 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
         return 0;
       }
     }
-    const reply = await answerCall({ environment, input, options: shaperOptions(streams.env) });
+    // The shaper and all below it load here, so that VERSION and pods without a limit do without.
+    const { answer } = await import("./plugin.js");
+    const reply = answer({ environment, input, options: streams.options ?? shaperOptions(streams.env) });
     await deliver(streams, reply.output, reply.undo);
     return 0;
   } catch (error) {
     report(streams, error, cniVersion);
     return 1;
   }
-}
-
-/** Asks the node's server, and does without it where there is none. */
-async function answerCall(call: Call): Promise<Reply> {
-  const { command } = call.environment;
-  if (command === "ADD" || command === "DEL" || command === "CHECK") {
-    const output = await askServer(call, call.options);
-    if (output !== undefined) {
-      const undo = async () => {
-        const { answer } = await import("./plugin.js");
-        answer({ ...call, environment: { ...call.environment, command: "DEL" } });
-      };
-      return command === "ADD" ? { output, undo } : { output };
-    }
-  }
-  // The shaper and all below it load here, so that VERSION and pods without a limit do without.
-  const { answer } = await import("./plugin.js");
-  return answer(call);
 }
 
 /** The answer to ADD for a pod that has no limit, which most pods of a cluster have not; undefined for others. */

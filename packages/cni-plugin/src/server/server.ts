@@ -1,14 +1,23 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import type { ShaperOptions } from "@weir/shaper";
-import { CniError, CniErrorCode } from "../cni/errors.js";
-import { answer } from "../cni/plugin.js";
-import { VERSION } from "../version.js";
-import { MAX_WIRE_BYTES, sightOf, socketPath, type WireCall, type WireReply } from "./wire.js";
+import { NetworkNamespace } from "@weir/syscall";
+import { runPlugin } from "../cni/run.js";
+import { Slot } from "./slot.js";
+import { declined, formatReply, PATIENCE_SECONDS, serverLink, uptime, type WireCall } from "./wire.js";
 
-/** A caller that says nothing for so long is cut off. */
-const IDLE_MS = 10_000;
+/** How many calls can come at once; what comes beside them is the plugin's own to do. */
+const SLOTS = 32;
+const SWEEP_MS = 30_000;
 
 /** A call that a server has answered. */
 export interface ServedCall {
@@ -22,126 +31,162 @@ export interface ServedCall {
 }
 
 /**
- * Answers the plugin's calls in a process that stays: the plugin then costs a pod the start of Node.js and little
- * more, since the shaper and the BPF loader are loaded already. Without a server the plugin does the same work itself;
- * nothing is kept in memory between calls, so that the server may come, go and be replaced at any moment.
+ * Answers the plugin's calls in a process that stays, so that a call need not start Node.js: the plugin's launcher, a
+ * shell script, hands it on through named pipes. Without a server the plugin does the same work itself; nothing is
+ * kept in memory between calls, so that the server may come, go and be replaced at any moment.
  *
- * It listens on `cni.sock` in the state directory, for root alone.
+ * The pipes lie in a folder of the state directory, for root alone.
  */
 export class CallServer {
+  /** Where callers look for the server. */
   readonly path: string;
   readonly #options: ShaperOptions;
   readonly #served: (call: ServedCall) => void;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #inode = 0n;
+  readonly #folder: string;
+  readonly #mark: string;
+  readonly #slots = new Set<Slot>();
+  readonly #replies = new Set<Promise<void>>();
+  readonly #sweeper: NodeJS.Timeout;
+  #made = 0;
 
   private constructor(options: ShaperOptions, served: (call: ServedCall) => void) {
-    this.path = socketPath(options);
+    const { bpffs = "/sys/fs/bpf", stateDirectory = "/run/weir" } = options;
+    this.path = serverLink(options);
     this.#options = options;
     this.#served = served;
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#receive(socket));
+    mkdirSync(stateDirectory, { recursive: true, mode: 0o755 });
+    const leftovers = readdirSync(stateDirectory).filter((name) => /^serving-/.test(name));
+    this.#folder = mkdtempSync(join(stateDirectory, "serving-"));
+    const name = `weir-${basename(this.#folder)}`;
+    this.#mark = join(bpffs, name);
+    try {
+      // By this callers see that the server's BPF filesystem is theirs: in a container it may be another.
+      mkdirSync(this.#mark, { mode: 0o700 });
+      writeFileSync(join(this.#folder, "mark"), `${name}\n`);
+      for (let count = 0; count < SLOTS; count++) this.#addSlot();
+      this.#takeOver();
+    } catch (error) {
+      this.#remove();
+      throw error;
+    }
+    // Whoever is still served from one of them has it open.
+    for (const old of leftovers) {
+      rmSync(join(stateDirectory, old), { recursive: true, force: true });
+      rmSync(join(bpffs, `weir-${old}`), { recursive: true, force: true });
+    }
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
   /**
-   * Begins to listen. Another server on the same state directory gets no new calls from then on.
+   * Begins to answer. Another server on the same state directory gets no new calls from then on.
    * @param served is told of each call
-   * @throws what mkdir(2), bind(2) or rename(2) say
+   * @throws what mkdir(2), mkfifo(3) and symlink(2) say: the state directory must be writable, and the BPF filesystem
    */
-  static async listen(
-    options: ShaperOptions = {},
-    served: (call: ServedCall) => void = () => {},
-  ): Promise<CallServer> {
-    const server = new CallServer(options, served);
-    await server.#listen();
-    return server;
+  static listen(options: ShaperOptions = {}, served: (call: ServedCall) => void = () => {}): CallServer {
+    return new CallServer(options, served);
   }
 
-  /** Ends listening, answers what has arrived, and leaves a successor's socket alone. */
+  /** Takes no more calls, answers what has arrived, and leaves a successor alone. */
   async close(): Promise<void> {
-    if (inodeOf(this.path) === this.#inode) rmSync(this.path, { force: true });
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-      // What has not sent its call yet is told so by the end of the connection, and does the work itself.
-      for (const socket of this.#sockets) if (!socket.readableEnded) socket.destroy();
-    });
+    clearInterval(this.#sweeper);
+    if (targetOf(this.path) === basename(this.#folder)) rmSync(this.path, { force: true });
+    // Who has a slot and has not sent the call yet is told so by the end of the file, and does the work itself.
+    for (const slot of this.#slots) if (!slot.heard) this.#drop(slot);
+    await Promise.all(this.#replies);
+    this.#remove();
   }
 
-  async #listen(): Promise<void> {
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
-    // Under its own name only once it is closed to others and ready, in place of whatever was there.
-    const temporary = `${this.path}.${process.pid}`;
-    rmSync(temporary, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(temporary, resolve);
-    });
-    chmodSync(temporary, 0o600);
-    this.#inode = inodeOf(temporary) ?? 0n;
+  /** The link moves in one step: until then an older server is asked, and from then on this one. */
+  #takeOver(): void {
+    const temporary = `${this.#folder}/link`;
+    symlinkSync(basename(this.#folder), temporary);
     renameSync(temporary, this.path);
   }
 
-  #receive(socket: Socket): void {
-    this.#sockets.add(socket);
-    const chunks: Buffer[] = [];
-    let total = 0;
-    socket.setTimeout(IDLE_MS, () => socket.destroy());
-    // A caller that went away before its reply; nobody is left to be told.
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("data", (chunk) => {
-      chunks.push(chunk);
-      total += chunk.length;
-      if (total > MAX_WIRE_BYTES) socket.destroy();
-    });
-    socket.on("end", () => socket.end(JSON.stringify(this.#reply(Buffer.concat(chunks).toString("utf8")))));
+  #remove(): void {
+    for (const slot of this.#slots) this.#drop(slot);
+    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#mark, { recursive: true, force: true });
   }
 
-  #reply(text: string): WireReply {
-    let call: WireCall;
-    try {
-      call = JSON.parse(text) as WireCall;
-    } catch {
-      return { declined: "the call is no JSON" };
+  #addSlot(): void {
+    const slot = new Slot(join(this.#folder, `slot-${this.#made++}`), (call) => {
+      const reply = this.#receive(slot, call);
+      this.#replies.add(reply);
+      void reply.finally(() => this.#replies.delete(reply));
+    });
+    this.#slots.add(slot);
+  }
+
+  #drop(slot: Slot): void {
+    this.#slots.delete(slot);
+    slot.discard();
+  }
+
+  #sweep(): void {
+    for (const slot of this.#slots) {
+      if (!slot.isAbandoned()) continue;
+      this.#drop(slot);
+      this.#addSlot();
     }
-    if (call.version !== VERSION) return { declined: `the server is weir ${VERSION}` };
+  }
+
+  async #receive(slot: Slot, call: WireCall | undefined): Promise<void> {
+    this.#slots.delete(slot);
+    this.#addSlot();
+    await slot.answer(call ? await this.#reply(call) : declined);
+  }
+
+  async #reply(call: WireCall): Promise<string> {
+    const { CNI_COMMAND: command = "", CNI_CONTAINERID: containerId, CNI_IFNAME: ifname } = call.env;
     const started = process.hrtime.bigint();
-    const reply = this.#answer(call);
-    const { command, containerId, ifname } = call.environment;
+    const reason = this.#whyNot(call);
+    let said = "";
+    let reply = declined;
+    if (reason === undefined) {
+      let output = "";
+      const code = await runPlugin({
+        env: call.env,
+        readInput: () => call.input,
+        write: (fd, text) => {
+          if (fd === 1) output += text;
+          else said += text;
+        },
+        // Whoever else holds the lock: the caller must have its answer while it waits for one.
+        options: { lockTimeoutMs: (PATIENCE_SECONDS / 2) * 1000, ...this.#options },
+      });
+      reply = formatReply(code, said, output);
+    }
     const problem =
-      "error" in reply
-        ? reply.error.message
-        : "declined" in reply
-          ? `declined: ${reply.declined}`
-          : undefined;
+      reason === undefined ? said.replace(/^weir: /, "").trim() : `left to the plugin: ${reason}`;
     this.#served({
       command,
       id: `${containerId}/${ifname}`,
       durationMs: Number(process.hrtime.bigint() - started) / 1e6,
-      ...(problem === undefined ? {} : { problem }),
+      ...(problem === "" ? {} : { problem }),
     });
     return reply;
   }
 
-  #answer({ environment, input, sight, deadlineNs }: WireCall): WireReply {
-    const own = sightOf(environment, this.#options);
-    if (own.netns !== sight.netns)
-      return { declined: `the server sees another file at ${environment.netns}` };
-    if (own.bpffs !== sight.bpffs) return { declined: "the server sees another BPF filesystem" };
-    // The caller has begun to do it itself: what came later than this call must not be undone by it.
-    if (process.hrtime.bigint() > BigInt(deadlineNs)) return { declined: "the call came too late" };
+  /** Why a call must not be answered here. */
+  #whyNot({ env: { CNI_NETNS: netns }, askedAt }: WireCall): string | undefined {
+    // The caller will have done it itself, and what came after that call must not be undone by it.
+    const late = uptime() - askedAt;
+    if (!(late < PATIENCE_SECONDS / 2 - 1)) return `it came ${late.toFixed(1)} s late`;
+    if (!netns) return undefined;
     try {
-      return { output: answer({ environment, input, options: this.#options }).output };
-    } catch (error) {
-      const { code, message, details } =
-        error instanceof CniError
-          ? error
-          : new CniError(CniErrorCode.INTERNAL, `weir failed: ${(error as Error).message}`);
-      return { error: { code, message, details } };
+      NetworkNamespace.open(netns).close();
+      return undefined;
+    } catch {
+      return `there is no network namespace at ${netns} for this process`;
     }
   }
 }
 
-function inodeOf(path: string): bigint | undefined {
-  return statSync(path, { throwIfNoEntry: false, bigint: true })?.ino;
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,62 +1,63 @@
-import { statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ShaperOptions } from "@weir/shaper";
-import type { CniEnvironment } from "../cni/environment.js";
 import { VERSION } from "../version.js";
 
-/**
- * A call on its way to a {@link CallServer}: one JSON document, ended by shutting the sending side down. The reply is
- * another one. Both ends are weir of the same version, or the server declines.
- */
+// What the launcher, scripts/launcher.sh, and a CallServer say to each other. Both are weir of the same version: the
+// server's folder has it in its name.
+
+/** Variables of the environment that a call brings along; an unset one is empty. */
+const variables = [
+  "CNI_COMMAND",
+  "CNI_CONTAINERID",
+  "CNI_NETNS",
+  "CNI_IFNAME",
+  "CNI_ARGS",
+  "CNI_PATH",
+] as const;
+
+/** A call on its way to a {@link CallServer}: the moment, the variables and the input, each ended by a zero byte. */
 export interface WireCall {
-  readonly version: string;
-  readonly environment: CniEnvironment;
+  /** When the caller began to wait, in seconds since the machine's start as /proc/uptime counts them. */
+  readonly askedAt: number;
+  readonly env: NodeJS.ProcessEnv;
   /** The network configuration, as it came on standard input. */
   readonly input: string;
-  /** What the caller sees where it looks: a server in a container may see other files by the same names. */
-  readonly sight: Sight;
-  /** The moment, of process.hrtime (CLOCK_MONOTONIC, which is the machine's), after which nobody waits any more. */
-  readonly deadlineNs: string;
 }
 
-/** A server's answer: what CNI wants on standard output, an error for it, or why the caller has to do it itself. */
-export type WireReply =
-  | { readonly output: string }
-  | { readonly error: { readonly code: number; readonly message: string; readonly details: string } }
-  | { readonly declined: string };
+/** The longest call that a server reads. The launcher sends what certainly fits into a pipe, which is far less. */
+export const MAX_CALL_BYTES = 1024 * 1024;
 
-/** Which files a process finds: device and inode of the pod's namespace, and the device of the BPF filesystem. */
-export interface Sight {
-  readonly netns: string;
-  readonly bpffs: string;
+/** How many seconds a caller waits before it does the work itself. */
+export const PATIENCE_SECONDS = 10;
+
+/** Where callers of this version look for a server: a symbolic link to its folder. */
+export function serverLink({ stateDirectory = "/run/weir" }: ShaperOptions): string {
+  return join(stateDirectory, `server-${VERSION}`);
 }
 
-/** The longest call or reply that either end reads. */
-export const MAX_WIRE_BYTES = 8 * 1024 * 1024;
-
-/** Where the server of a state directory listens. */
-export function socketPath({ stateDirectory = "/run/weir" }: ShaperOptions): string {
-  return join(stateDirectory, "cni.sock");
+/** The clock of {@link WireCall.askedAt}. */
+export function uptime(): number {
+  return Number.parseFloat(readFileSync("/proc/uptime", "latin1"));
 }
 
-/** What this process sees of the files that a call is about. */
-export function sightOf({ netns }: CniEnvironment, { bpffs = "/sys/fs/bpf" }: ShaperOptions): Sight {
-  const pod = netns === "" ? undefined : statSync(netns, { throwIfNoEntry: false, bigint: true });
-  const maps = statSync(bpffs, { throwIfNoEntry: false, bigint: true });
-  return { netns: pod ? `${pod.dev}:${pod.ino}` : "none", bpffs: maps ? `${maps.dev}` : "none" };
+/** A whole call; undefined as long as some of it is missing. */
+export function parseCall(bytes: Buffer): WireCall | undefined {
+  // Without the zero byte at the end the last piece is not whole yet.
+  const [askedAt = "", ...rest] = bytes.toString("utf8").split("\0").slice(0, -1);
+  const input = rest[variables.length];
+  if (input === undefined) return undefined;
+  const env = Object.fromEntries(variables.map((name, index) => [name, rest[index]]));
+  return { askedAt: Number.parseFloat(askedAt), env, input };
 }
 
-/** A call as it is sent. */
-export function wireCall(
-  call: Pick<WireCall, "environment" | "input">,
-  options: ShaperOptions,
-  timeoutMs: number,
-): WireCall {
-  return {
-    version: VERSION,
-    environment: call.environment,
-    input: call.input,
-    sight: sightOf(call.environment, options),
-    deadlineNs: String(process.hrtime.bigint() + BigInt(timeoutMs) * 1_000_000n),
-  };
+/**
+ * A reply: the exit code, the line for standard error, the text for standard output, and `end`, without which a reply
+ * is one that a dying server began.
+ */
+export function formatReply(code: number, said: string, output: string): string {
+  return `${code}\n${said.replace(/\s+/g, " ").trim()}\n${output}end`;
 }
+
+/** The reply that leaves a call to the plugin. */
+export const declined = "declined";
