@@ -2,24 +2,29 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  read,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { packageFolder } from "../testing/executables.js";
 import { VERSION } from "../version.js";
 import { CallServer, type ServedCall } from "./server.js";
 import { Slot } from "./slot.js";
-import type { WireCall } from "./wire.js";
+import { uptime, type WireCall } from "./wire.js";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-serve-"));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -74,6 +79,9 @@ async function call(
   [outcome.status] = (await once(child, "close")) as [number];
   return outcome;
 }
+
+const readSome = async (fd: number, buffer: Buffer): Promise<number> =>
+  (await promisify(read)(fd, buffer, 0, buffer.length, null)).bytesRead;
 
 /** A call of which nothing is known, so that nothing is to be done. */
 const del = { CNI_COMMAND: "DEL", CNI_NETNS: "" };
@@ -186,12 +194,20 @@ test("a second server takes over, and the first one's end does not disturb it", 
   const options = place();
   const [first, second]: ServedCall[][] = [[], []];
   const one = CallServer.listen(options, (call) => first!.push(call));
+  const slot = join(one.path, "slot-0");
+  writeFileSync(join(slot, "taken"), "");
+  const [asking, hearing] = ["call", "reply"].map((name) => openSync(join(slot, name), "r+"));
   const two = CallServer.listen(options, (call) => second!.push(call));
   assert.equal(await call(options, del), done);
+  // Who found the first one before still gets its answer.
+  writeSync(asking!, [uptime(), "DEL", "pod2", "", "eth0", "", "/opt", "", ""].join("\0"));
+  const reply = Buffer.alloc(100);
+  assert.is(reply.toString("utf8", 0, await readSome(hearing!, reply)), "0\n\nend");
+  for (const fd of [asking!, hearing!]) closeSync(fd);
   await one.close();
   assert.equal(await call(options, del), done);
   await two.close();
-  assert.equal([first!.length, second!.length], [0, 2]);
+  assert.equal([first!.length, second!.length], [1, 2]);
 });
 
 test("a hundred calls at once are all answered", async () => {

@@ -19,6 +19,9 @@ import { declined, formatReply, PATIENCE_SECONDS, serverLink, uptime, type WireC
 const SLOTS = 32;
 const SWEEP_MS = 30_000;
 
+/** A caller may create a file in a folder that is being removed. */
+const thoroughly = { recursive: true, force: true, maxRetries: 5, retryDelay: 1 } as const;
+
 /** A call that a server has answered. */
 export interface ServedCall {
   /** ADD, DEL or CHECK. */
@@ -71,8 +74,8 @@ export class CallServer {
     }
     // Whoever is still served from one of them has it open.
     for (const old of leftovers) {
-      rmSync(join(stateDirectory, old), { recursive: true, force: true });
-      rmSync(join(bpffs, `weir-${old}`), { recursive: true, force: true });
+      rmSync(join(stateDirectory, old), thoroughly);
+      rmSync(join(bpffs, `weir-${old}`), thoroughly);
     }
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
@@ -89,7 +92,7 @@ export class CallServer {
   /** Takes no more calls, answers what has arrived, and leaves a successor alone. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    if (targetOf(this.path) === basename(this.#folder)) rmSync(this.path, { force: true });
+    if (this.#isAsked) rmSync(this.path, { force: true });
     // Who has a slot and has not sent the call yet is told so by the end of the file, and does the work itself.
     for (const slot of this.#slots) if (!slot.heard) this.#drop(slot);
     await Promise.all(this.#replies);
@@ -105,8 +108,8 @@ export class CallServer {
 
   #remove(): void {
     for (const slot of this.#slots) this.#drop(slot);
-    rmSync(this.#folder, { recursive: true, force: true });
-    rmSync(this.#mark, { recursive: true, force: true });
+    rmSync(this.#folder, thoroughly);
+    rmSync(this.#mark, thoroughly);
   }
 
   #addSlot(): void {
@@ -127,13 +130,18 @@ export class CallServer {
     for (const slot of this.#slots) {
       if (!slot.isAbandoned()) continue;
       this.#drop(slot);
-      this.#addSlot();
+      if (this.#isAsked) this.#addSlot();
     }
+  }
+
+  /** Whether it is this server that callers find; a successor removes the folder of an older one. */
+  get #isAsked(): boolean {
+    return targetOf(this.path) === basename(this.#folder);
   }
 
   async #receive(slot: Slot, call: WireCall | undefined): Promise<void> {
     this.#slots.delete(slot);
-    this.#addSlot();
+    if (this.#isAsked) this.#addSlot();
     await slot.answer(call ? await this.#reply(call) : declined);
   }
 

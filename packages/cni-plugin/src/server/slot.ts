@@ -1,6 +1,6 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { makeNamedPipe } from "@weir/syscall";
 import { MAX_CALL_BYTES, PATIENCE_SECONDS, parseCall, type WireCall } from "./wire.js";
 
@@ -17,14 +17,16 @@ export class Slot {
   #suspect = false;
 
   /**
-   * @param folder is made for it
+   * @param folder is made for it, in one step for those who look for slots, as it is removed
    * @param receive is given the call, once, when it is whole; undefined in place of one that is too long
    */
   constructor(folder: string, receive: (call: WireCall | undefined) => void) {
     this.#folder = folder;
-    mkdirSync(folder, { mode: 0o700 });
-    this.#call = new Socket({ fd: openPipe(join(folder, "call")), readable: true, writable: false });
-    this.#reply = openPipe(join(folder, "reply"));
+    const draft = hidden(folder);
+    mkdirSync(draft, { mode: 0o700 });
+    this.#call = new Socket({ fd: openPipe(join(draft, "call")), readable: true, writable: false });
+    this.#reply = openPipe(join(draft, "reply"));
+    renameSync(draft, folder);
     let bytes = Buffer.alloc(0);
     this.#call.on("data", (chunk) => {
       if (this.#heard) return;
@@ -73,8 +75,21 @@ export class Slot {
 
   #forget(): void {
     this.#call.destroy();
-    rmSync(this.#folder, { recursive: true, force: true });
+    // A caller that creates a file in it meanwhile would keep the folder from being removed.
+    const rest = hidden(this.#folder);
+    try {
+      renameSync(this.#folder, rest);
+    } catch (error) {
+      // Another server, which took over, has cleared up after this one.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+    rmSync(rest, { recursive: true, force: true });
   }
+}
+
+/** A name by which nobody finds a slot's folder. */
+function hidden(folder: string): string {
+  return join(dirname(folder), `.${basename(folder)}`);
 }
 
 /** Opened for both ways, a named pipe waits for no other end, and stays when the other end goes. */
