@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fetchNewerPlugins, referencePlugins } from "../clients/plugins.js";
 import type { Subject } from "./bench.js";
 import type { Device } from "./place.js";
 
@@ -36,4 +37,18 @@ export function referenceTuning(folder: string, version: string, device: Device)
     device,
     configuration: { type: "tuning", mtu: 1400, dataDir: "/run/cni-conformance/tuning" },
   };
+}
+
+/** weir and the reference plugins beside it, as docs/cni-conformance.md shows them. */
+export async function compared(): Promise<Subject[]> {
+  const newer = await fetchNewerPlugins();
+  return [
+    weir("ipvlan"),
+    weir("veth"),
+    referenceBandwidth(referencePlugins, "1.1.1", "veth"),
+    referenceBandwidth(newer, "1.9.1", "veth"),
+    referenceBandwidth(newer, "1.9.1", "ipvlan"),
+    referenceTuning(referencePlugins, "1.1.1", "veth"),
+    referenceTuning(newer, "1.9.1", "veth"),
+  ];
 }
