@@ -212,15 +212,28 @@ export class Shaper implements Disposable {
       if (carefully(id, work)) report.removed.push(id);
     };
     if (!this.#records.present() && !this.#existingDatapath()) return report;
-    using _lock = this.#lock();
-    const { records, damaged } = this.#records.readAll();
-    for (const record of records) {
+    const fate = (record: AttachmentRecord): "keep" | "remove" | "finish" => {
       const { id, state } = record;
       const spokenOf = network === undefined || record.network === network;
       const unwanted = (valid && spokenOf && !valid.has(id)) || state === "applying" || state === "removing";
-      if (unwanted || !deviceExists(record)) remove(id, () => this.#takeAway(record));
-      else if (state === "changing") carefully(id, () => this.#finish(record));
+      if (unwanted || !deviceExists(record)) return "remove";
+      return state === "changing" ? "finish" : "keep";
+    };
+    // Without the lock, which pods that are made meanwhile need: most records are of no concern. What seems to be is
+    // looked at again with it, since another process may only have been at work there.
+    for (const found of this.#records.readAll().records) {
+      const { id } = found;
+      carefully(id, () => {
+        if (fate(found) === "keep") return;
+        using _lock = this.#lock();
+        const record = this.#records.read(id);
+        const what = record ? fate(record) : "keep";
+        if (what === "remove") remove(id, () => this.#takeAway(record!));
+        if (what === "finish") this.#finish(record!);
+      });
     }
+    using _lock = this.#lock();
+    const { damaged } = this.#records.readAll();
     for (const { file } of damaged) remove(file, () => this.#records.removeFile(file));
     for (const file of this.#records.leftovers()) remove(file, () => this.#records.removeFile(file));
     this.#freeEntries((entry, free) => remove(`map entry ${entry}`, free));

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import {
   type Attachment,
   checkRequirements,
@@ -60,16 +61,16 @@ function idOf({ containerId, ifname }: CniEnvironment): string {
 function add({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "ADD");
   const result = convertResult(previousResult(configuration, "ADD"), configuration.cniVersion);
-  const limits = wantedLimits(configuration);
+  const wanted = wantedLimits(configuration);
   const output = `${stringifyJson(result)}\n`;
-  if (!limits) return { output };
+  if (!wanted) return { output };
   const id = idOf(environment);
   const { netns, ifname: device } = environment;
   const addresses = addressesOf(result, device);
   const attachment: Attachment = { id, netns, device, network: configuration.name, addresses };
-  const { guard } = requestedSettings(configuration);
-  using shaper = Shaper.open({ ...options, ...(guard === undefined ? {} : { guard }) });
-  shaper.apply(attachment, limits);
+  const { guard } = wanted.settings;
+  using shaper = Shaper.open(guard === undefined ? options : { ...options, guard });
+  shaper.apply(attachment, wanted.limits);
   const undo = () => {
     using again = Shaper.open(options);
     again.remove(id);
@@ -87,28 +88,35 @@ function addressesOf(result: JsonObject, ifname: string): string[] {
     const index = field(ip, "interface");
     const owner = Array.isArray(interfaces) && index !== undefined ? interfaces[Number(index)] : undefined;
     const isOther = isObject(owner) && field(owner, "name") !== ifname;
-    return typeof address === "string" && !isOther ? [address] : [];
+    return typeof address === "string" && isIP(address.split("/", 1)[0]!) !== 0 && !isOther ? [address] : [];
   });
 }
 
-/** The limits that a configuration asks for, with the conflist's settings in them. */
-function wantedLimits(configuration: NetworkConfiguration): Limits | undefined {
-  const limits = requestedLimits(configuration, range);
-  if (!limits) return undefined;
-  const { horizonMs, markMs, guard: _, ...others } = requestedSettings(configuration);
-  refuseSettings(others);
-  const times = {
+/** The limits that a configuration asks for, and how they are to be kept; undefined where it asks for none. */
+function wantedLimits(
+  configuration: NetworkConfiguration,
+): { limits: Limits; settings: Settings } | undefined {
+  const rates = requestedLimits(configuration, range);
+  if (!rates) return undefined;
+  const settings = requestedSettings(configuration);
+  refuseSettings(settings);
+  const { horizonMs, markMs } = settings;
+  const waits = {
     ...(horizonMs === undefined ? {} : { horizonMs }),
     ...(markMs === undefined ? {} : { markMs }),
   };
-  for (const limit of [limits.egress, limits.ingress]) if (limit) Object.assign(limit, times);
-  return limits;
+  const limits: Limits = {};
+  for (const direction of ["egress", "ingress"] as const) {
+    const limit = rates[direction];
+    if (limit) limits[direction] = { ...limit, ...waits };
+  }
+  return { limits, settings };
 }
 
-/** What could not be kept is refused rather than ignored: all of the pod's traffic would be shaped against its user's wish. */
-function refuseSettings(settings: Settings): void {
-  for (const [name, value] of Object.entries(settings)) {
-    if (value === false) continue;
+/** What could not be kept is refused rather than ignored: traffic would be shaped against its user's wish. */
+function refuseSettings({ shapedSubnets, unshapedSubnets, aggregate }: Settings): void {
+  for (const [name, value] of Object.entries({ shapedSubnets, unshapedSubnets, aggregate })) {
+    if (value === undefined || value === false) continue;
     throw new CniError(
       CniErrorCode.UNSUPPORTED_FIELD,
       `${name} is set, which weir does not support yet: remove it`,
@@ -166,7 +174,7 @@ function check({ environment, input, options }: Call): Reply {
       found.problems.map(({ code, message, remedy }) => `${code}: ${joinRemedy(message, remedy)}`).join("\n"),
     );
   }
-  if (wanted) compareLimits(wanted, found.limits);
+  if (wanted) compareLimits(wanted.limits, found.limits);
   return done;
 }
 
@@ -184,10 +192,13 @@ function compareLimits(wanted: Limits, live: Limits): void {
 
 function describe(limit: Limit | undefined): string {
   if (!limit) return "none";
-  const burst = limit.burstBits === undefined ? "" : ` with a burst of ${formatBits(limit.burstBits)}`;
-  const horizon = limit.horizonMs === undefined ? "" : ` with a horizon of ${limit.horizonMs} ms`;
-  const mark = limit.markMs === undefined ? "" : ` with marks from ${limit.markMs} ms on`;
-  return `${formatRate(limit.bitsPerSecond)}${burst}${horizon}${mark}`;
+  const { bitsPerSecond, burstBits, horizonMs, markMs } = limit;
+  const more = [
+    ...(burstBits === undefined ? [] : [`a burst of ${formatBits(burstBits)}`]),
+    ...(horizonMs === undefined ? [] : [`a horizon of ${horizonMs} ms`]),
+    ...(markMs === undefined ? [] : [`marks from ${markMs} ms on`]),
+  ];
+  return `${formatRate(bitsPerSecond)}${more.length > 0 ? ` with ${more.join(" and ")}` : ""}`;
 }
 
 function gc({ input, options }: Call): Reply {

@@ -80,6 +80,8 @@ test("a bad setting is error 7 and names the field, the value and what is allowe
   }
   assert.match(refusal('"horizonMs":0'), /^horizonMs is 0/);
   assert.is(settings('"markMs":0').markMs, 0);
+  assert.match(refusal('"horizonMs":0'), /from 1 to 60000$/);
+  assert.equal(settings('"markMs":0'), { markMs: 0 });
   assert.is(refusal('"aggregate":1'), "aggregate is 1, but must be true or false");
   assert.match(refusal('"guard":"drop"'), /^guard is "drop", but must be true, false, or an object/);
   assert.match(

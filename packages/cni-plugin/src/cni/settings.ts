@@ -27,7 +27,8 @@ export interface GuardSettings {
   known?: string[];
 }
 
-/** Beyond a minute a queue is a mistake. */
+/** The shortest and the longest wait that may be set: those of the shaper. */
+const leastMs = { horizonMs: 1, markMs: 0 } as const;
 const MAX_WAIT_MS = 60_000;
 
 /**
@@ -44,9 +45,8 @@ export function requestedSettings({ fields }: NetworkConfiguration): Settings {
   for (const name of ["horizonMs", "markMs"] as const) {
     const value = field(fields, name);
     if (value === undefined) continue;
-    const least = name === "horizonMs" ? 1 : 0;
-    if (typeof value !== "number" || value < least || value > MAX_WAIT_MS) {
-      throw invalid(name, value, `a number of milliseconds from ${least} to ${MAX_WAIT_MS}`);
+    if (typeof value !== "number" || value < leastMs[name] || value > MAX_WAIT_MS) {
+      throw invalid(name, value, `a number of milliseconds from ${leastMs[name]} to ${MAX_WAIT_MS}`);
     }
     settings[name] = value;
   }

@@ -21,7 +21,7 @@ function count(name: string): void {
 const changing: Record<string, (...args: unknown[]) => string | undefined> = {
   send: (_fd, message) => {
     // struct nlmsghdr: requests with NLM_F_DUMP (0x300) only ask; RTM_GET* and generic netlink's families are not used.
-    const view = new DataView((message as Uint8Array).buffer, (message as Uint8Array).byteOffset);
+    const view = new DataView(bytesAt(message, 8));
     const [type, flags] = [view.getUint16(4, true), view.getUint16(6, true)];
     // rtnetlink's types come in fours: NEW, DEL, GET, SET (include/uapi/linux/rtnetlink.h).
     return (type & 3) === 2 || (flags & 0x300) === 0x300 ? undefined : `netlink ${type}`;
@@ -35,9 +35,18 @@ const changing: Record<string, (...args: unknown[]) => string | undefined> = {
   umount2: () => "umount2",
 };
 
+/** The first bytes of what a call is given, by reference or by address. */
+function bytesAt(argument: unknown, length: number): ArrayBuffer {
+  if (argument instanceof Uint8Array) return new Uint8Array(argument).buffer;
+  return koffi.view(BigInt(argument as number), length);
+}
+
 const koffiPath = createRequire(fileURLToPath(import.meta.resolve("@weir/syscall"))).resolve("koffi");
 const { default: koffi } = (await import(pathToFileURL(join(dirname(koffiPath), "index.js")).href)) as {
-  default: { load: (path: string) => { func: (name: string, ...rest: unknown[]) => unknown } };
+  default: {
+    load: (path: string) => { func: (name: string, ...rest: unknown[]) => unknown };
+    view: (address: bigint, length: number) => ArrayBuffer;
+  };
 };
 const load = koffi.load;
 koffi.load = (path) => {
