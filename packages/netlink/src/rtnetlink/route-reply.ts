@@ -10,8 +10,6 @@ const HEADER = 12;
 // A table has few different headers, and millions of routes.
 const readHeader = remembered(rtmsg);
 
-const SUFFIXES = Array.from({ length: 129 }, (_, length) => `/${length}`);
-
 /** A route message's body as a {@link Route}. */
 export const routeReply: Codec<Route, never> = {
   decode: (input, start, end) => {
@@ -59,6 +57,9 @@ function nexthopOf({ index, hops = 0, flags = 0, attributes: way }: WireNexthop)
   };
 }
 
+const suffixes: string[] = [];
+
 function suffix(length: number): string {
-  return SUFFIXES[length] ?? `/${length}`;
+  suffixes[length] ??= `/${length}`;
+  return suffixes[length] as string;
 }

@@ -1,13 +1,17 @@
-import type { Codec } from "./codec.js";
+import { type Codec, once } from "./codec.js";
 import { NetlinkEncodeError } from "./errors.js";
 
 /** The address families that have addresses here: AF_INET and AF_INET6 of include/linux/socket.h. */
 export const AddressFamily = { unspec: 0, ipv4: 2, ipv6: 10 } as const;
 
-const DECIMAL = Array.from({ length: 256 }, (_, byte) => String(byte));
 const DOT = 0x2e;
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-const HEX_COLON = HEX.map((hex) => `${hex}:`);
+
+/** What `text` gives for each byte, made at the first use. */
+const table = (text: (byte: number) => string) =>
+  once(() => Array.from({ length: 256 }, (_, byte) => text(byte)));
+const decimals = table(String);
+const hexes = table((byte) => byte.toString(16).padStart(2, "0"));
+const hexesWithColon = table((byte) => `${hexes()[byte]}:`);
 
 // Of the addresses in a table most begin like the one before.
 let lastStart = 0;
@@ -21,9 +25,9 @@ export function formatIpv4(bytes: Uint8Array, at = 0): string {
   const start = (first << 16) | (second << 8) | third;
   if (start !== lastStart) {
     lastStart = start;
-    lastStartText = `${DECIMAL[first]}.${DECIMAL[second]}.${DECIMAL[third]}.`;
+    lastStartText = `${first}.${second}.${third}.`;
   }
-  return lastStartText + DECIMAL[bytes[at + 3] as number];
+  return lastStartText + decimals()[bytes[at + 3] as number];
 }
 
 /** Sixteen bytes as RFC 5952 writes an IPv6 address. */
@@ -140,10 +144,11 @@ export const linkLayerAddress: Codec<string> = {
   decode: (input, start, end) => {
     if (end - start > 32) return undefined; // MAX_ADDR_LEN, include/linux/netdevice.h
     const { bytes } = input;
+    const all = hexesWithColon();
     let text = "";
     const last = end - 1;
-    for (let at = start; at < last; at++) text += HEX_COLON[bytes[at] as number];
-    return end > start ? text + HEX[bytes[last] as number] : text;
+    for (let at = start; at < last; at++) text += all[bytes[at] as number];
+    return end > start ? text + hexes()[bytes[last] as number] : text;
   },
   encode: (output, value) => {
     if (typeof value !== "string" || !/^([0-9a-f]{2}(:[0-9a-f]{2})*)?$/i.test(value))

@@ -20,7 +20,6 @@ export function readersOf<Wire, T extends object>(
 export abstract class LazyReader<T extends object> implements ProxyHandler<T> {
   /** What has been read and must stay the same object: a name and its value in turns. There are few of them. */
   #known: unknown[] | undefined;
-  #whole = false;
 
   /** The readers by name. */
   protected abstract get readers(): Readers<this>;
@@ -54,20 +53,19 @@ export abstract class LazyReader<T extends object> implements ProxyHandler<T> {
     return value;
   }
 
-  /** Reads everything into the target, which from then on is what it seemed to be. */
+  /** Reads everything into the target, which from then on is what it seemed to be: the proxy has no traps any more. */
   #all(target: T): T {
-    if (this.#whole) return target;
     const values = target as Record<string | symbol, unknown>;
     for (const [key, reader] of this.readers) values[key] = this.#read(key, reader);
     Object.setPrototypeOf(target, Object.prototype);
-    this.#whole = true;
     this.#known = undefined;
     this.release();
+    Object.setPrototypeOf(this, null);
     return target;
   }
 
   get(target: T, key: string | symbol): unknown {
-    const reader = this.#whole ? undefined : this.readers.get(key);
+    const reader = this.readers.get(key);
     return reader === undefined ? target[key as keyof T] : this.#read(key, reader);
   }
 

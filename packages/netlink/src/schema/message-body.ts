@@ -23,13 +23,17 @@ export class MessageBody<H, HIn, A, AIn>
   readonly nests = true;
   readonly header: Codec<H, HIn> & { readonly size: number };
   readonly attributes: Codec<A, AIn>;
-  /** Where the attributes start, in bytes. */
-  readonly #start: number;
+  #attributesAt = 0;
 
   constructor(header: Codec<H, HIn> & { readonly size: number }, attributes: Codec<A, AIn>) {
     this.header = header;
     this.attributes = attributes;
-    this.#start = (header.size + 3) & ~3;
+  }
+
+  /** Where the attributes start, in bytes. Asked for at the first use: it takes laying out the header. */
+  get #start(): number {
+    if (this.#attributesAt === 0) this.#attributesAt = (this.header.size + 3) & ~3;
+    return this.#attributesAt;
   }
 
   decode(input: Input, start: number, end: number, scope?: Scope): HeaderAndAttributes<H, A> | undefined {

@@ -285,10 +285,13 @@ function layOut(fields: Fields): Layout {
     align = Math.max(align, type.align);
   }
   const size = roundUp(offset, align);
-  const held = new Set(
-    placed.flatMap(({ offset, type }) => Array.from({ length: type.size }, (_, at) => offset + at)),
-  );
-  const holes = Array.from({ length: size }, (_, at) => at).filter((at) => !held.has(at));
+  const holes: number[] = [];
+  let held = 0;
+  for (const field of placed) {
+    for (; held < field.offset; held++) holes.push(held);
+    held += field.type.size;
+  }
+  for (; held < size; held++) holes.push(held);
   const empty = Object.fromEntries(placed.map(({ name }) => [name, undefined]));
   const byName = new Map(placed.map((field) => [field.name, field]));
   return { size, align, fields: placed, byName, holes, empty };
