@@ -1,10 +1,13 @@
-import type { BpfProgram } from "@weir/bpf-loader";
+import { queryPrograms } from "@weir/bpf-loader";
 import { formatHandle, isFilterKind, type Link, type Rtnetlink } from "@weir/netlink";
 import { ShaperError } from "./errors.js";
 import { withModule } from "./kernel-module.js";
 import { EGRESS_PRIORITY, FILTER_HANDLE, FILTER_NAME, FQ_HANDLE, FQ_OPTIONS } from "./names.js";
 import { type Problem, repairable } from "./problem.js";
 import type { FoundQdisc } from "./records.js";
+import type { Stamp } from "./stamp.js";
+import { attachHeld, heldLink, removeHeld } from "./tcx/held-link.js";
+import { ProgramSlot } from "./tcx/program-table.js";
 
 /** Qdiscs without classes, whose options the kernel takes back as it gave them: net/sched/sch_*.c. */
 const restorable = new Set(["bfifo", "cake", "codel", "fq", "fq_codel", "pfifo"]);
@@ -52,13 +55,26 @@ export function ensureClsact(rt: Rtnetlink, link: Link): void {
 
 /**
  * Makes everything that leaves a device wait for its departure time: fq at the root first, so that no stamp is ever
- * without a qdisc that honours it, then the filter that stamps.
- * @param entry the map entry, which the program gets as the filter's classid
+ * without a qdisc that honours it, then the program that stamps: by a filter, or by a link that the host holds. What
+ * stood in the other one's place goes last, so that there is no moment without.
  */
-export function stampEgress(rt: Rtnetlink, link: Link, program: BpfProgram, entry: number): void {
-  ensureClsact(rt, link);
-  const root = { index: link.index, parent: "root", handle: FQ_HANDLE } as const;
+export function stampEgress(rt: Rtnetlink, link: Link, stamp: Stamp): void {
+  const { table, pin, netns, entry } = stamp;
+  const { index: ifindex } = link;
+  const root = { index: ifindex, parent: "root", handle: FQ_HANDLE } as const;
   withModule("sch_fq", "fq qdisc", () => rt.qdiscs.replace({ ...root, kind: "fq", options: FQ_OPTIONS }));
+  if (table) {
+    const slot = ProgramSlot.shape;
+    attachHeld(table, { pin, ifindex, netns, direction: "egress", slot, classid: entry });
+    removeFilter(rt, ifindex, entry);
+  } else {
+    stampByFilter(rt, link, stamp);
+    removeHeld(pin);
+  }
+}
+
+function stampByFilter(rt: Rtnetlink, link: Link, { program, entry }: Stamp): void {
+  ensureClsact(rt, link);
   const place = { index: link.index, parent: "egress", priority: EGRESS_PRIORITY } as const;
   for (const filter of rt.filters.dump(place)) {
     if (isFilterKind(filter, "bpf") && filter.protocol === "all") continue;
@@ -68,29 +84,22 @@ export function stampEgress(rt: Rtnetlink, link: Link, program: BpfProgram, entr
       { remedy: "Give that filter a higher number." },
     );
   }
+  if (!program) throw new ShaperError("STATE", "the pinned program is gone");
   const options = { fd: program.fd, name: FILTER_NAME, classid: entry };
   withModule("cls_bpf", "bpf filter", () =>
     rt.filters.replace({ ...place, kind: "bpf", handle: FILTER_HANDLE, options }),
   );
 }
 
-/** Takes the stamping filter and the fq qdisc away, and gives the device the root qdisc that it had. */
+/** Takes what stamps and the fq qdisc away, and gives the device the root qdisc that it had. */
 export function unstampEgress(
   rt: Rtnetlink,
   ifindex: number,
-  entry: number,
+  { pin, entry }: Pick<Stamp, "pin" | "entry">,
   found: FoundQdisc | undefined,
 ): void {
-  const place = { index: ifindex, parent: "egress", priority: EGRESS_PRIORITY } as const;
-  for (const filter of rt.filters.dump(place)) {
-    if (
-      isFilterKind(filter, "bpf") &&
-      filter.options?.classid === entry &&
-      filter.options.name === FILTER_NAME
-    ) {
-      rt.filters.removeIfPresent({ ...place, handle: filter.handle, kind: "bpf" });
-    }
-  }
+  removeHeld(pin);
+  removeFilter(rt, ifindex, entry);
   if (rt.qdiscs.find(ifindex)?.handle !== FQ_HANDLE) return;
   if (found) {
     const rawOptions =
@@ -107,13 +116,21 @@ export function unstampEgress(
   }
 }
 
+function removeFilter(rt: Rtnetlink, index: number, entry: number): void {
+  const place = { index, parent: "egress", priority: EGRESS_PRIORITY } as const;
+  for (const filter of rt.filters.dump(place)) {
+    if (
+      isFilterKind(filter, "bpf") &&
+      filter.options?.classid === entry &&
+      filter.options.name === FILTER_NAME
+    ) {
+      rt.filters.removeIfPresent({ ...place, handle: filter.handle, kind: "bpf" });
+    }
+  }
+}
+
 /** Says what is missing for a device's packets to be stamped and held. */
-export function checkEgress(
-  rt: Rtnetlink,
-  link: Link,
-  program: BpfProgram | undefined,
-  entry: number,
-): Problem[] {
+export function checkEgress(rt: Rtnetlink, link: Link, stamp: Stamp): Problem[] {
   const problems: Problem[] = [];
   const root = rt.qdiscs.find(link.index);
   if (root?.kind !== "fq") {
@@ -124,6 +141,29 @@ export function checkEgress(
       ),
     );
   }
+  problems.push(...(stamp.table ? checkLink(link, stamp) : checkFilter(rt, link, stamp)));
+  return problems;
+}
+
+function checkLink(link: Link, { table, program, pin, netns }: Stamp): Problem[] {
+  if (program && table?.programId(ProgramSlot.shape) !== program.info.id) {
+    return [repairable("LINK_PROGRAM", "the pinned program is not the one that links call")];
+  }
+  const held = heldLink(pin, link.index);
+  if (!held) return [repairable("LINK_MISSING", `the link that stamps the packets of ${link.name} is gone`)];
+  const [first] = queryPrograms({ ifindex: link.index, netns, attachType: "tcx_egress" }).programs;
+  if (first === undefined || first.linkId === held.id) return [];
+  return [
+    {
+      code: "LINK_BEFORE",
+      message: `program ${first.programId} runs before weir's on ${link.name}: what it accepts may not be shaped`,
+      remedy: `Look at it: bpftool net show dev ${link.name}`,
+    },
+  ];
+}
+
+function checkFilter(rt: Rtnetlink, link: Link, { program, entry }: Stamp): Problem[] {
+  const problems: Problem[] = [];
   let ours = false;
   for (const filter of rt.filters.dump({ index: link.index, parent: "egress" })) {
     if (

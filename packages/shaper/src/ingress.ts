@@ -1,19 +1,20 @@
-import type { BpfProgram } from "@weir/bpf-loader";
 import { isFilterKind, isLinkKind, type Link, mirred, type Rtnetlink } from "@weir/netlink";
 import { checkEgress, ensureClsact, stampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
 import { withModule } from "./kernel-module.js";
 import { FILTER_HANDLE, INGRESS_PRIORITY, ifbName } from "./names.js";
 import { type Problem, repairable } from "./problem.js";
+import type { Stamp } from "./stamp.js";
+import { removeHeld } from "./tcx/held-link.js";
 
 /**
  * Makes everything that arrives at a device wait for its turn: an ifb device in the same namespace, stamped like any
  * egress, and last the redirection into it, so that no packet meets a half-made device.
  */
-export function stampIngress(rt: Rtnetlink, link: Link, program: BpfProgram, entry: number): void {
+export function stampIngress(rt: Rtnetlink, link: Link, stamp: Stamp): void {
   refuseL3s(link);
   const ifb = ensureIfb(rt, link);
-  stampEgress(rt, ifb, program, entry);
+  stampEgress(rt, ifb, stamp);
   ensureClsact(rt, link);
   const place = { index: link.index, parent: "ingress", priority: INGRESS_PRIORITY } as const;
   for (const filter of rt.filters.dump(place)) {
@@ -28,34 +29,30 @@ export function stampIngress(rt: Rtnetlink, link: Link, program: BpfProgram, ent
 }
 
 /** Takes the redirection away first, then the ifb device with all that hangs on it. */
-export function unstampIngress(rt: Rtnetlink, ifindex: number): void {
+export function unstampIngress(rt: Rtnetlink, ifindex: number, stamp: Pick<Stamp, "pin">): void {
   rt.filters.removeIfPresent({
     index: ifindex,
     parent: "ingress",
     priority: INGRESS_PRIORITY,
     kind: "matchall",
   });
-  removeIfb(rt, ifindex);
+  removeIfb(rt, ifindex, stamp);
 }
 
 /** Removes a device's ifb; the device itself may be gone. */
-export function removeIfb(rt: Rtnetlink, ifindex: number): void {
+export function removeIfb(rt: Rtnetlink, ifindex: number, { pin }: Pick<Stamp, "pin">): void {
+  removeHeld(pin);
   const ifb = rt.links.find(ifbName(ifindex));
   if (ifb?.kind === "ifb") rt.links.remove(ifb.index);
 }
 
 /** Says what is missing for arriving packets to be stamped and held. */
-export function checkIngress(
-  rt: Rtnetlink,
-  link: Link,
-  program: BpfProgram | undefined,
-  entry: number,
-): Problem[] {
+export function checkIngress(rt: Rtnetlink, link: Link, stamp: Stamp): Problem[] {
   const name = ifbName(link.index);
   const ifb = rt.links.find(name);
   if (!ifb)
     return [repairable("IFB_MISSING", `the device ${name}, through which ${link.name} receives, is gone`)];
-  const problems = checkEgress(rt, ifb, program, entry);
+  const problems = checkEgress(rt, ifb, stamp);
   if (!ifb.up)
     problems.push(repairable("IFB_DOWN", `the device ${name}, through which ${link.name} receives, is down`));
   let redirected = false;

@@ -44,6 +44,8 @@ export interface AttachmentRecord extends Attachment {
     /** Its root qdisc, where it was not the kernel's default. */
     root?: FoundQdisc;
   };
+  /** Whether links that the host holds stamp its packets, in place of filters. */
+  hold?: boolean;
   /** How it is guarded on the host's side; absent where its egress is not limited, or the guard is switched off. */
   guard?: GuardRecord;
   /** When it was first applied, in milliseconds since 1970: a Date's text would cost each ADD a look at time zones. */

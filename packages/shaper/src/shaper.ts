@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Link, Rtnetlink } from "@weir/netlink";
-import { FileLock, SystemError } from "@weir/syscall";
+import { FileLock, type NetworkNamespace, SystemError } from "@weir/syscall";
 import { type Attachment, validateAttachment, validateId } from "./attachment.js";
 import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./datapath.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
@@ -15,6 +15,9 @@ import { entryOf } from "./names.js";
 import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
 import { type AttachmentRecord, RecordStore } from "./records.js";
+import { type Stamp, stampPin } from "./stamp.js";
+import { removeHeld } from "./tcx/held-link.js";
+import { hasTcx, ProgramSlot, ProgramTable } from "./tcx/program-table.js";
 
 /** Where a shaper keeps its state. */
 export interface ShaperOptions {
@@ -30,6 +33,12 @@ export interface ShaperOptions {
    * attachment is guarded wherever that is possible; where a guard is asked for and cannot be had, `apply` fails.
    */
   guard?: boolean | GuardOptions;
+  /**
+   * Whether packets are stamped by links that the host holds, where the kernel has tcx (Linux 6.6), so that a pod with
+   * CAP_NET_ADMIN cannot take them off its device; by default that stays as it is, and new attachments get filters. It
+   * takes `apply` a grace period of RCU (10 to 30 ms) for each direction; {@link Shaper.hold} can do it later.
+   */
+  hold?: boolean;
 }
 
 /** One direction of an attachment: its limit and what was counted. */
@@ -79,7 +88,9 @@ export class Shaper implements Disposable {
   readonly #policy: GuardPolicy | undefined;
   /** Whether a guard was asked for, so that its absence is an error, or refused; undefined leaves it as it is. */
   readonly #wantsGuard: boolean | undefined;
+  readonly #hold: boolean | undefined;
   #datapath: Datapath | undefined;
+  #table: ProgramTable | undefined;
 
   private constructor(options: ShaperOptions) {
     this.#bpffs = options.bpffs ?? "/sys/fs/bpf";
@@ -87,6 +98,7 @@ export class Shaper implements Disposable {
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 10_000;
     this.#records = new RecordStore(this.#stateDirectory);
     this.#guard = new Guard(this.pinFolder, this.#stateDirectory);
+    this.#hold = options.hold;
     this.#policy = guardPolicy(options.guard);
     this.#wantsGuard = options.guard === undefined ? undefined : options.guard !== false;
   }
@@ -107,6 +119,27 @@ export class Shaper implements Disposable {
    * @throws ShaperError; SystemError and NetlinkError where the kernel refuses something unexpectedly
    */
   apply(attachment: Attachment, limits: Limits): void {
+    this.#apply(attachment, limits, this.#hold);
+  }
+
+  /**
+   * Puts links that the host holds in place of the filters that stamp an attachment's packets, which a pod with
+   * CAP_NET_ADMIN could remove. Nothing else changes, and no packet is lost.
+   * @returns false where the kernel has no tcx (Linux 6.6)
+   * @throws ShaperError NOT_FOUND for an unknown id; else as {@link apply}
+   */
+  hold(id: string): boolean {
+    validateId(id);
+    const record = this.#records.read(id);
+    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
+    if (!hasTcx()) return false;
+    const { netns, device, network, addresses } = record;
+    const given = { ...(network === undefined ? {} : { network }), ...(addresses ? { addresses } : {}) };
+    this.#apply({ id, netns, device, ...given }, record.limits, true);
+    return true;
+  }
+
+  #apply(attachment: Attachment, limits: Limits, hold: boolean | undefined): void {
     validateAttachment(attachment);
     validateLimits(limits);
     if (!limits.egress && !limits.ingress) {
@@ -129,8 +162,9 @@ export class Shaper implements Disposable {
       known = undefined;
     }
     const datapath = this.#openDatapath();
-    if (known) this.#change(rt, link, datapath, known, attachment, limits);
-    else this.#create(rt, link, datapath, identity, attachment, limits);
+    const held = (hold ?? known?.hold ?? false) && hasTcx();
+    if (known) this.#change(namespace, rt, link, datapath, known, attachment, limits, held);
+    else this.#create(namespace, rt, link, datapath, attachment, limits, held);
   }
 
   /**
@@ -244,6 +278,8 @@ export class Shaper implements Disposable {
   /** Closes what was opened. What is shaped stays shaped. */
   close(): void {
     this.#guard.close();
+    this.#table?.close();
+    this.#table = undefined;
     this.#datapath?.close();
     this.#datapath = undefined;
   }
@@ -253,12 +289,13 @@ export class Shaper implements Disposable {
   }
 
   #create(
+    namespace: NetworkNamespace,
     rt: Rtnetlink,
     link: Link,
     datapath: Datapath,
-    namespace: string,
     attachment: Attachment,
     limits: Limits,
+    hold: boolean,
   ): void {
     const found: AttachmentRecord["found"] = { clsact: findClsact(rt, link) };
     if (limits.egress) {
@@ -270,11 +307,12 @@ export class Shaper implements Disposable {
     const record: AttachmentRecord = {
       ...attachment,
       ifindex: link.index,
-      namespace,
+      namespace: identityOf(namespace),
       slot,
       limits,
       state: "applying",
       found,
+      ...(hold ? { hold } : {}),
       ...this.#planGuard(rt, link, attachment, limits),
       createdAtMs: Date.now(),
     };
@@ -283,7 +321,7 @@ export class Shaper implements Disposable {
     for (const direction of directions) datapath.take(entryOf(slot, direction), owner);
     try {
       this.#records.write(record);
-      this.#enforce(rt, link, datapath, record);
+      this.#enforce(namespace, rt, link, datapath, record);
       this.#records.write({ ...this.#protect(record), state: "active" });
     } catch (error) {
       undo(error, () => this.#takeAway(record));
@@ -292,12 +330,14 @@ export class Shaper implements Disposable {
   }
 
   #change(
+    namespace: NetworkNamespace,
     rt: Rtnetlink,
     link: Link,
     datapath: Datapath,
     known: AttachmentRecord,
     attachment: Attachment,
     limits: Limits,
+    hold: boolean,
   ): void {
     const found = { ...known.found };
     // What stands at the root now was not weir's to replace until now.
@@ -306,21 +346,23 @@ export class Shaper implements Disposable {
       if (root) found.root = root;
     }
     const { guard } = this.#planGuard(rt, link, { ...known, ...attachment }, limits, known.guard);
+    const { hold: _, ...before } = known;
     const record: AttachmentRecord = {
-      ...known,
+      ...before,
       ...attachment,
       found,
       limits,
+      ...(hold ? { hold } : {}),
       ...(guard ? { guard } : {}),
       state: "changing",
     };
     try {
       this.#records.write(record);
-      this.#enforce(rt, link, datapath, record);
+      this.#enforce(namespace, rt, link, datapath, record);
       this.#records.write({ ...this.#protect(record), state: "active" });
     } catch (error) {
       undo(error, () => {
-        this.#enforce(rt, link, datapath, known);
+        this.#enforce(namespace, rt, link, datapath, known);
         const before = guard && { guard: succeed(guard, known.guard ?? {}) };
         this.#records.write({ ...this.#protect({ ...known, ...before }), state: known.state });
       });
@@ -329,35 +371,60 @@ export class Shaper implements Disposable {
   }
 
   /** Makes the kernel hold a record's limits and no others, whatever it holds already. */
-  #enforce(rt: Rtnetlink, link: Link, datapath: Datapath, record: AttachmentRecord): void {
+  #enforce(
+    namespace: NetworkNamespace,
+    rt: Rtnetlink,
+    link: Link,
+    datapath: Datapath,
+    record: AttachmentRecord,
+  ): void {
     const { slot, limits, found, id } = record;
     const owner = ownerOf(id);
     for (const direction of directions) datapath.setLimit(entryOf(slot, direction), limits[direction], owner);
-    const egress = entryOf(slot, "egress");
-    const ingress = entryOf(slot, "ingress");
+    if (record.hold) this.#table ??= ProgramTable.open(this.pinFolder, ProgramSlot.shape, datapath.program);
+    const [egress, ingress] = directions.map((direction) =>
+      this.#stamp(record, direction, namespace, datapath),
+    ) as [Stamp, Stamp];
     // Of a new attachment nothing is there yet, which saves each ADD a look.
     const isNew = record.state === "applying";
     if (limits.egress) {
-      if (isNew || needsWork(checkEgress(rt, link, datapath.program, egress))) {
-        stampEgress(rt, link, datapath.program, egress);
+      if (isNew || needsWork(checkEgress(rt, link, egress))) {
+        stampEgress(rt, link, egress);
       }
     } else if (!isNew) {
       unstampEgress(rt, link.index, egress, found.root);
     }
     if (limits.ingress) {
-      if (isNew || needsWork(checkIngress(rt, link, datapath.program, ingress))) {
-        stampIngress(rt, link, datapath.program, ingress);
+      if (isNew || needsWork(checkIngress(rt, link, ingress))) {
+        stampIngress(rt, link, ingress);
       }
     } else if (!isNew) {
-      unstampIngress(rt, link.index);
+      unstampIngress(rt, link.index, ingress);
     }
+  }
+
+  /** What stamps one direction of an attachment. */
+  #stamp(
+    { id, slot, hold }: AttachmentRecord,
+    direction: Direction,
+    netns: NetworkNamespace,
+    datapath: Datapath | undefined,
+  ): Stamp {
+    if (hold) this.#table ??= ProgramTable.find(this.pinFolder);
+    return {
+      program: datapath?.program,
+      table: hold ? this.#table : undefined,
+      netns,
+      pin: stampPin(this.pinFolder, ownerOf(id), direction),
+      entry: entryOf(slot, direction),
+    };
   }
 
   /** Finishes a change that was cut short; called with the lock held. */
   #finish(record: AttachmentRecord): void {
     using namespace = openNamespace(record.netns);
     using rt = openInside(namespace);
-    this.#enforce(rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
+    this.#enforce(namespace, rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
     this.#records.write({ ...this.#protect(record), state: "active" });
   }
 
@@ -438,15 +505,21 @@ export class Shaper implements Disposable {
   #takeAway(record: AttachmentRecord): void {
     if (record.state !== "removing" && this.#records.exists(record.id)) this.#markRemoving(record);
     this.#releaseGuard(record);
+    const owner = ownerOf(record.id);
+    const [egress, ingress] = directions.map((direction) => ({
+      pin: stampPin(this.pinFolder, owner, direction),
+      entry: entryOf(record.slot, direction),
+    })) as [Stamp, Stamp];
     const namespace = reopenNamespace(record);
+    for (const { pin } of [egress, ingress]) removeHeld(pin);
     if (namespace) {
       using _namespace = namespace;
       using rt = openInside(namespace);
-      removeIfb(rt, record.ifindex);
+      removeIfb(rt, record.ifindex, ingress);
       const link = rt.links.find(record.ifindex);
       if (link) {
-        unstampIngress(rt, link.index);
-        unstampEgress(rt, link.index, entryOf(record.slot, "egress"), record.found.root);
+        unstampIngress(rt, link.index, ingress);
+        unstampEgress(rt, link.index, egress, record.found.root);
         if (!record.found.clsact && isUnused(rt, link.index)) {
           rt.qdiscs.removeIfPresent({ index: link.index, parent: "clsact", kind: "clsact" });
         }
@@ -454,7 +527,6 @@ export class Shaper implements Disposable {
     }
     const datapath = this.#existingDatapath();
     if (datapath) {
-      const owner = ownerOf(record.id);
       for (const direction of directions) {
         const entry = entryOf(record.slot, direction);
         if (datapath.limit(entry).owner === owner) datapath.free(entry);
@@ -535,11 +607,9 @@ export class Shaper implements Disposable {
         remedy: `ip link set ${link.name} up, inside the pod`,
       });
     }
-    const program = datapath?.program;
-    if (record.limits.egress)
-      problems.push(...checkEgress(rt, link, program, entryOf(record.slot, "egress")));
-    if (record.limits.ingress)
-      problems.push(...checkIngress(rt, link, program, entryOf(record.slot, "ingress")));
+    const stamp = (direction: Direction) => this.#stamp(record, direction, namespace, datapath);
+    if (record.limits.egress) problems.push(...checkEgress(rt, link, stamp("egress")));
+    if (record.limits.ingress) problems.push(...checkIngress(rt, link, stamp("ingress")));
     return problems;
   }
 
@@ -604,7 +674,7 @@ function isUnused(rt: Rtnetlink, index: number): boolean {
 }
 
 function needsWork(problems: Problem[]): boolean {
-  return problems.some(({ code }) => code !== "FILTER_BEFORE");
+  return problems.some(({ code }) => code !== "FILTER_BEFORE" && code !== "LINK_BEFORE");
 }
 
 /** Rolls back after a failure; where that fails as well, the first error keeps its place and says so. */

@@ -36,7 +36,7 @@ const devices = (lab: GuardLab) => {
 };
 
 function isGuarded(lab: GuardLab, name: string, direction: "egress" | "ingress" = "egress"): boolean {
-  if (hasTcx()) return links(lab).length > 0;
+  if (hasTcx() && direction === "egress") return links(lab).length > 0;
   using rt = Rtnetlink.open({ netns: lab.node });
   const { index } = rt.links.get(name);
   return [...rt.filters.dump({ index, parent: direction })].length > 0;

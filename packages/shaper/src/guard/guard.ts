@@ -219,7 +219,8 @@ export class Guard implements Disposable {
       return known;
     }
     const [netns = "", name] = [key.split("-")[0], nameOf(ifindex)];
-    const hook = hasTcx() ? "tcx" : "clsact";
+    // A link takes a grace period of RCU: once for an uplink, but the other end of a veth is each pod's.
+    const hook = kind === "uplink" && hasTcx() ? "tcx" : "clsact";
     const device: GuardedDevice = {
       key,
       netns,

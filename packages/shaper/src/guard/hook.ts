@@ -4,7 +4,7 @@ import { type Filter, isFilterKind, Rtnetlink } from "@weir/netlink";
 import { ShaperError } from "../errors.js";
 import { withModule } from "../kernel-module.js";
 import { type Problem, repairable } from "../problem.js";
-import { attachHeld, isHeld, removeHeld } from "../tcx/held-link.js";
+import { attachHeld, heldLink, removeHeld } from "../tcx/held-link.js";
 import { ProgramSlot, ProgramTable } from "../tcx/program-table.js";
 import type { GuardedDevice } from "./device-store.js";
 
@@ -50,7 +50,7 @@ export function checkGuard(pinFolder: string, device: GuardedDevice, program: Bp
     if (table?.programId(ProgramSlot.guard) !== program.info.id) {
       return [repairable("GUARD_PROGRAM", `the guard's program is not in the table of ${pinFolder}`)];
     }
-    if (isHeld(linkPin(pinFolder, device.key), device.ifindex)) return [];
+    if (heldLink(linkPin(pinFolder, device.key), device.ifindex)) return [];
     return [repairable("GUARD_MISSING", `the guard's link to ${device.name} is gone`)];
   }
   using rt = Rtnetlink.open();
@@ -82,11 +82,10 @@ export function findHostClsact(ifindex: number): boolean {
 }
 
 function attachLink(pinFolder: string, device: GuardedDevice, program: BpfProgram): void {
-  using table = ProgramTable.open(pinFolder);
+  using table = ProgramTable.open(pinFolder, ProgramSlot.guard, program);
   if (!table) throw new ShaperError("NOT_SUPPORTED", "this kernel has no tcx links");
-  if (table.programId(ProgramSlot.guard) !== program.info.id) table.set(ProgramSlot.guard, program);
   const pin = linkPin(pinFolder, device.key);
-  if (isHeld(pin, device.ifindex)) return;
+  if (heldLink(pin, device.ifindex)) return;
   const { ifindex, direction, classid } = device;
   attachHeld(table, { pin, ifindex, direction, slot: ProgramSlot.guard, classid });
 }

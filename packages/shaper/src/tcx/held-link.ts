@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { BpfLink, type NetnsReference } from "@weir/bpf-loader";
 import { loadEntryProgram } from "./entry-program.js";
@@ -23,7 +23,8 @@ export interface HeldLink {
  * the pod's namespace cannot detach it, whatever its capabilities there. It runs before what is attached already, and
  * lets others run after it. A link that is there already is replaced, without a moment in which neither runs.
  *
- * The kernel ends a link with its last descriptor or file, so a process that dies before it is pinned leaves nothing.
+ * The kernel waits for a grace period of RCU, 10 to 30 ms, before it lets the caller go on (tcx_entry_sync). It ends a
+ * link with its last descriptor or file, so a process that dies before it is pinned leaves nothing.
  */
 export function attachHeld(programs: ProgramTable, { pin, slot, classid, ...place }: HeldLink): void {
   using program = loadEntryProgram(programs.map, slot, classid);
@@ -40,23 +41,28 @@ export function attachHeld(programs: ProgramTable, { pin, slot, classid, ...plac
   link.pin(pin);
 }
 
-/** Whether a pinned link is there and still attached to the device. */
-export function isHeld(pin: string, ifindex: number): boolean {
+/** What the kernel says of a pinned link; undefined where it is gone, or not attached to the device any more. */
+export function heldLink(pin: string, ifindex: number): { id: number; programId: number } | undefined {
   using link = openLink(pin);
-  if (!link) return false;
+  if (!link) return undefined;
   const { info } = link;
   // The kernel says 0 once the device is gone or somebody has detached the link.
-  return info.type === "tcx" && info.ifindex === ifindex;
+  return info.type === "tcx" && info.ifindex === ifindex ? info : undefined;
 }
 
-/** Detaches a pinned link and removes its file. @returns false where there was none */
+/**
+ * Lets go of a pinned link. The kernel detaches it a little later, from a work queue (bpf_link_put): to detach it here
+ * would take a grace period of RCU.
+ * @returns false where there was none
+ */
 export function removeHeld(pin: string): boolean {
-  using link = openLink(pin);
-  if (!link) return false;
-  // Without this the link would end when the kernel comes to it (bpf_link_put defers to a work queue).
-  link.detach();
-  rmSync(pin, { force: true });
-  return true;
+  try {
+    unlinkSync(pin);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 function openLink(pin: string): BpfLink | undefined {

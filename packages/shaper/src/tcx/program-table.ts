@@ -33,10 +33,15 @@ export class ProgramTable implements Disposable {
     }
   }
 
-  /** Opens the pinned table, or makes it; undefined where the kernel has no tcx. The folder must be there. */
-  static open(folder: string): ProgramTable | undefined {
-    const found = ProgramTable.find(folder);
-    if (found || !hasTcx()) return found;
+  /** Opens the pinned table, or makes it, with a program in its slot; undefined where the kernel has no tcx. */
+  static open(folder: string, slot: number, program: BpfProgram): ProgramTable | undefined {
+    const table = ProgramTable.find(folder) ?? ProgramTable.#create(folder);
+    if (table && table.programId(slot) !== program.info.id) table.set(slot, program);
+    return table;
+  }
+
+  static #create(folder: string): ProgramTable | undefined {
+    if (!hasTcx()) return undefined;
     const map = BpfMap.create({
       name: "weir_programs",
       type: "prog_array",
@@ -46,11 +51,11 @@ export class ProgramTable implements Disposable {
     });
     try {
       map.pin(join(folder, TABLE_PIN));
+      return new ProgramTable(map);
     } catch (error) {
       map.close();
       throw error;
     }
-    return new ProgramTable(map);
   }
 
   /** Puts a program into a slot: from now on every attachment runs it. */
