@@ -5,10 +5,13 @@ import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Rtnetlink } from "@weir/netlink";
+import { Shaper } from "@weir/shaper";
 import { isBpffs, mountBpffs, NetworkNamespace } from "@weir/syscall";
 
 /** How often each is run; the runs take turns, so that a slow moment hits all of them alike. */
 const ROUNDS = Number(process.argv[2] ?? 15);
+/** How many other pods are shaped on the node when the plugin's ADD is measured again. */
+const CROWDS = [10, 1000];
 
 const RATE = 100_000_000;
 const weir = fileURLToPath(new URL("../../../packages/cni-plugin/bundle/weir", import.meta.url));
@@ -112,14 +115,57 @@ async function main(): Promise<void> {
   try {
     await once(server.stdout, "data");
     server.stdout.resume();
-    measure(contestants);
+    console.log(`ADD of one pod, median of ${ROUNDS}, Linux ${release()}`);
+    print(measure(contestants));
+    using crowd = new Crowd();
+    for (const size of CROWDS) {
+      crowd.grow(size);
+      console.log(`\nThe same beside ${size.toLocaleString("en")} other attachments`);
+      const among = Object.entries(contestants).filter(([name]) => /^node|ADD, ipvlan|serve/.test(name));
+      print(measure(Object.fromEntries(among)));
+    }
   } finally {
     server.kill();
     await once(server, "close");
   }
 }
 
-function measure(contestants: Record<string, () => number>): void {
+/** Devices of one namespace that are shaped already, in both state directories of the benchmark. */
+class Crowd implements Disposable {
+  readonly #netns = join(folder, "crowd");
+  readonly #shapers = [alone.WEIR_STATE_DIRECTORY, join(folder, "served")].map((stateDirectory) =>
+    Shaper.open({ stateDirectory }),
+  );
+  #size = 0;
+
+  constructor() {
+    NetworkNamespace.create(this.#netns).close();
+  }
+
+  grow(size: number): void {
+    using rt = Rtnetlink.open({ netns: this.#netns });
+    for (; this.#size < size; this.#size++) {
+      const device = `pod${this.#size}`;
+      rt.links.add({ name: device, kind: "dummy" });
+      rt.links.set(device, { up: true });
+      // Each directory has half of them; the maps are the node's.
+      const shaper = this.#shapers[this.#size % 2]!;
+      const attachment = { id: `crowd/${device}`, netns: this.#netns, device };
+      shaper.apply(attachment, { egress: { bitsPerSecond: BigInt(RATE) } });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const shaper of this.#shapers) {
+      for (const { id } of shaper.list()) shaper.remove(id);
+      shaper.close();
+    }
+    NetworkNamespace.remove(this.#netns);
+  }
+}
+
+/** The median time of each, in milliseconds. */
+function measure(contestants: Record<string, () => number>): Map<string, number> {
   const times = new Map<string, number[]>(Object.keys(contestants).map((name) => [name, []]));
   // The first round loads modules and the BPF program; it does not count.
   for (let round = -1; round < ROUNDS; round++) {
@@ -128,19 +174,20 @@ function measure(contestants: Record<string, () => number>): void {
       if (round >= 0) times.get(name)!.push(elapsed);
     }
   }
-  const median = (name: string) =>
-    times.get(name)?.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
-  const floor = median("node empty.cjs");
-  const peer = median("bandwidth ADD, veth pod");
-  console.log(`ADD of one pod, median of ${ROUNDS}, Linux ${release()}`);
-  console.log("                          ms    over empty    times bandwidth");
-  for (const name of times.keys()) {
-    const value = median(name);
+  const middle = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
+  return new Map([...times].map(([name, values]) => [name, middle(values)]));
+}
+
+function print(medians: ReadonlyMap<string, number>): void {
+  const floor = medians.get("node empty.cjs")!;
+  const peer = medians.get("bandwidth ADD, veth pod");
+  console.log(`                          ms    over empty${peer ? "    times bandwidth" : ""}`);
+  for (const [name, value] of medians) {
     const over = value - floor;
     const cells = [
       value.toFixed(1).padStart(6),
       `${over < 0 ? "" : "+"}${over.toFixed(1)}`.padStart(14),
-      (value / peer).toFixed(2).padStart(19),
+      peer ? (value / peer).toFixed(2).padStart(19) : "",
     ];
     console.log(`${name.padEnd(24)}${cells.join("")}`);
   }
