@@ -16,7 +16,7 @@ test("limits, shares and variables are read", () => {
   const options = parseArguments([
     ...["--timeout", "1.5", "--memory", "4096", "--cpus", "4"],
     ...["--share", "/a", "--share", "/b", "--env", "X=1=2", "--env", "EMPTY="],
-    ...["--no-bpffs", "--console", "--quiet", "--", "true"],
+    ...["--virtual-time", "--no-bpffs", "--console", "--quiet", "--", "true"],
   ]);
   assert.equal(options, {
     kernel: "6.1",
@@ -24,6 +24,7 @@ test("limits, shares and variables are read", () => {
     timeoutMs: 1500,
     memoryMiB: 4096,
     cpus: 4,
+    virtualTime: true,
     shares: ["/a", "/b"],
     env: { X: "1=2", EMPTY: "" },
     bpffs: false,

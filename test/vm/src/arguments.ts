@@ -8,6 +8,7 @@ export interface CliOptions {
   readonly timeoutMs?: number;
   readonly memoryMiB?: number;
   readonly cpus?: number;
+  readonly virtualTime: boolean;
   readonly shares: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly bpffs: boolean;
@@ -37,6 +38,7 @@ virtual machine failed.
   --env NAME=VALUE   set a variable for the command (may be repeated)
   --memory MIB       default 3072
   --cpus N           default 2
+  --virtual-time     one instruction takes one nanosecond, however busy the host is
   --no-bpffs         leave /sys/fs/bpf unmounted
   --console          show the guest's console on standard error
   --quiet            say nothing about boot and cached steps
@@ -63,6 +65,7 @@ export function parseArguments(args: readonly string[]): CliOptions | "help" {
     ...optional("cpus", positive("--cpus", values.cpus, 1)),
     shares: values.share ?? [],
     env: Object.fromEntries((values.env ?? []).map(variable)),
+    virtualTime: values["virtual-time"] ?? false,
     bpffs: !values["no-bpffs"],
     showConsole: values.console ?? false,
     quiet: values.quiet ?? false,
@@ -86,6 +89,7 @@ function parse(args: readonly string[]) {
         env: { type: "string", multiple: true },
         memory: { type: "string" },
         cpus: { type: "string" },
+        "virtual-time": { type: "boolean" },
         "no-bpffs": { type: "boolean" },
         console: { type: "boolean" },
         quiet: { type: "boolean" },

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { chooseAccelerator, kernelCommandLine, qemuArguments } from "./qemu.js";
+import { chooseAccelerator, kernelCommandLine, type MachineOptions, qemuArguments } from "./qemu.js";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-qemu-"));
 test.after(() => rmSync(folder, { recursive: true }));
@@ -25,19 +25,26 @@ test("KVM is used when the processor has it and the device opens, and only then"
   assert.is(chooseAccelerator(amd, join(folder, "missing")), "tcg");
 });
 
+const options: MachineOptions = {
+  accelerator: "tcg",
+  virtualTime: false,
+  image: "/k/vmlinux",
+  initramfs: "/k/initramfs",
+  memoryMiB: 512,
+  cpus: 3,
+  shares: ["/data/a,b"],
+  verbose: false,
+  root: true,
+  fds: { control: 3, stdout: 4, stderr: 5, console: 6 },
+};
+
+function optionsAfter(flag: string, changed: Partial<MachineOptions> = {}): string[] {
+  const args = qemuArguments({ ...options, ...changed });
+  return args.filter((_, index) => args[index - 1] === flag);
+}
+
 test("each channel and folder has its device, and commas in paths are doubled", () => {
-  const args = qemuArguments({
-    accelerator: "tcg",
-    image: "/k/vmlinux",
-    initramfs: "/k/initramfs",
-    memoryMiB: 512,
-    cpus: 3,
-    shares: ["/data/a,b"],
-    verbose: false,
-    root: true,
-    fds: { control: 3, stdout: 4, stderr: 5, console: 6 },
-  });
-  const after = (flag: string): string[] => args.filter((_, index) => args[index - 1] === flag);
+  const after = optionsAfter;
   assert.equal(after("-smp"), ["3"]);
   assert.equal(after("-m"), ["512"]);
   assert.equal(after("-fsdev"), [
@@ -51,8 +58,18 @@ test("each channel and folder has its device, and commas in paths are doubled", 
 });
 
 test("the clock is declared reliable only where the processor is emulated", () => {
-  assert.match(kernelCommandLine({ accelerator: "tcg", verbose: false }), /\btsc=reliable\b/);
-  assert.not.match(kernelCommandLine({ accelerator: "kvm", verbose: false }), /tsc=/);
+  assert.match(
+    kernelCommandLine({ accelerator: "tcg", verbose: false, virtualTime: false }),
+    /\btsc=reliable\b/,
+  );
+  assert.not.match(kernelCommandLine({ accelerator: "kvm", verbose: false, virtualTime: false }), /tsc=/);
+});
+
+test("in virtual time the processors take turns, and the clock needs no calibration", () => {
+  assert.equal(optionsAfter("-icount"), []);
+  assert.equal(optionsAfter("-icount", { virtualTime: true }), ["shift=0,sleep=off"]);
+  assert.match(optionsAfter("-accel", { virtualTime: true })[0]!, /thread=single/);
+  assert.match(optionsAfter("-append", { virtualTime: true })[0]!, /\btsc_early_khz=1000000\b/);
 });
 
 test.run();

@@ -18,6 +18,8 @@ export interface MachineOptions {
   readonly initramfs: string;
   readonly memoryMiB: number;
   readonly cpus: number;
+  /** Whether the guest's time goes by the instructions that it executes; needs emulation. */
+  readonly virtualTime: boolean;
   /** Host folders that the guest may write, each under the tag `share0`, `share1`... */
   readonly shares: readonly string[];
   /** Whether the kernel's messages below "error" reach the console. */
@@ -42,7 +44,9 @@ export function chooseAccelerator(cpuinfoFile = "/proc/cpuinfo", kvmDevice = "/d
 }
 
 /** The guest kernel's command line. */
-export function kernelCommandLine(options: Pick<MachineOptions, "accelerator" | "verbose">): string {
+export function kernelCommandLine(
+  options: Pick<MachineOptions, "accelerator" | "verbose" | "virtualTime">,
+): string {
   const words = [
     "console=ttyS0",
     options.verbose ? "loglevel=7" : "quiet",
@@ -60,6 +64,8 @@ export function kernelCommandLine(options: Pick<MachineOptions, "accelerator" | 
   ];
   if (options.accelerator === "tcg") {
     words.push("tsc=reliable", "no_timer_check");
+    // The time-stamp counter counts virtual nanoseconds then: accel/tcg/tcg-accel-ops.c, icount_get.
+    if (options.virtualTime) words.push("tsc_early_khz=1000000", "clocksource=tsc");
   }
   return words.join(" ");
 }
@@ -86,7 +92,7 @@ export function qemuArguments(options: MachineOptions): string[] {
     "-no-reboot",
     ...["-display", "none"],
     ...["-name", "weir-vm"],
-    ...machine(options.accelerator),
+    ...machine(options),
     ...["-smp", String(options.cpus)],
     ...["-m", String(options.memoryMiB)],
     ...["-kernel", options.image],
@@ -102,13 +108,17 @@ export function qemuArguments(options: MachineOptions): string[] {
   ];
 }
 
-function machine(accelerator: Accelerator): string[] {
+function machine({ accelerator, virtualTime }: MachineOptions): string[] {
   if (accelerator === "kvm") return ["-machine", "q35", "-accel", "kvm", "-cpu", "host"];
   // Without "rep movsb is fast" (erms, fsrm), which makes the kernel copy with an instruction that QEMU emulates byte
   // by byte (TCP over loopback is 5 times slower with it), and without a fifth level of page tables to walk.
   return [
     ...["-machine", "q35"],
-    ...["-accel", "tcg,thread=multi,tb-size=512"],
+    // An instruction takes a nanosecond (2^shift), and while all CPUs wait, time goes on to the next timer at once. The
+    // processors take turns then, in one thread.
+    ...(virtualTime
+      ? ["-accel", "tcg,thread=single,tb-size=512", "-icount", "shift=0,sleep=off"]
+      : ["-accel", "tcg,thread=multi,tb-size=512"]),
     ...["-cpu", "max,-erms,-fsrm,-la57"],
   ];
 }
