@@ -19,6 +19,8 @@ export function allowLargeBuffers(): void {
 export interface IperfResult {
   /** Payload bits per second at the receiver. */
   goodputBitsPerSecond: number;
+  /** The same of each stream. */
+  streams: number[];
   /** TCP segments that were sent again; absent for UDP. */
   retransmits?: number;
   /** Datagrams that got lost, from 0 to 1; absent for TCP. */
@@ -54,7 +56,8 @@ export class IperfServer implements Disposable {
 
 /**
  * Runs iperf3 from one pod to another's server.
- * @param options.bitsPerSecond what UDP offers; TCP sends what it can
+ * @param options.bitsPerSecond what UDP offers, all streams together; TCP sends what it can
+ * @param options.patienceSeconds how much longer than the test it may take before it is given up; default 60
  */
 export async function iperf(options: {
   from: Endpoint;
@@ -63,14 +66,23 @@ export async function iperf(options: {
   seconds: number;
   bitsPerSecond?: number;
   streams?: number;
+  patienceSeconds?: number;
 }): Promise<IperfResult> {
-  const { from, to, protocol, seconds, bitsPerSecond, streams = 1 } = options;
+  const { from, to, protocol, seconds, bitsPerSecond, streams = 1, patienceSeconds = 60 } = options;
   // With the default socket buffer a sender of datagrams waits for the shaper instead of offering what it is told to.
   const udp =
     protocol === "udp"
-      ? ["--udp", "--bitrate", String(bitsPerSecond ?? 0), "--window", String(WINDOW_BYTES)]
+      ? [
+          "--udp",
+          "--bitrate",
+          String(Math.round((bitsPerSecond ?? 0) / streams)),
+          "--window",
+          String(WINDOW_BYTES),
+        ]
       : [];
   const args = [
+    "timeout",
+    String(seconds + patienceSeconds),
     "iperf3",
     "--client",
     to.address,
@@ -82,19 +94,27 @@ export async function iperf(options: {
     ...udp,
   ];
   const output = await inPod(from, args);
-  const report = JSON.parse(output) as {
+  const report = JSON.parse(output || "{}") as {
     error?: string;
     end?: {
+      streams?: { receiver?: { bits_per_second: number }; udp?: { bits_per_second: number } }[];
       sum_sent?: { retransmits?: number };
       sum_received?: { bits_per_second: number; lost_percent?: number };
     };
   };
   const received = report.end?.sum_received;
-  if (!received) throw new Error(`iperf3 from ${from.name} to ${to.name} failed: ${report.error ?? output}`);
-  const goodputBitsPerSecond = received.bits_per_second;
+  if (!received)
+    throw new Error(
+      `iperf3 from ${from.name} to ${to.name} failed: ${report.error ?? (output || "it was given up")}`,
+    );
+  const each = report.end?.streams ?? [];
+  const seen = {
+    goodputBitsPerSecond: received.bits_per_second,
+    streams: each.map(({ receiver, udp }) => (receiver ?? udp)?.bits_per_second ?? 0),
+  };
   return protocol === "tcp"
-    ? { goodputBitsPerSecond, retransmits: report.end?.sum_sent?.retransmits ?? 0 }
-    : { goodputBitsPerSecond, lost: (received.lost_percent ?? 0) / 100 };
+    ? { ...seen, retransmits: report.end?.sum_sent?.retransmits ?? 0 }
+    : { ...seen, lost: (received.lost_percent ?? 0) / 100 };
 }
 
 /** Runs a program in a pod and gives what it prints, whatever its exit status. */

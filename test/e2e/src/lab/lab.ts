@@ -18,6 +18,8 @@ export interface Pod {
   containerId: string;
   address: string;
   node: Node;
+  /** What made its interface. */
+  network: CniNetwork;
 }
 
 /** A node: a network namespace with an uplink. */
@@ -52,8 +54,11 @@ export class Lab implements AsyncDisposable {
     return new Lab([one, two], folder);
   }
 
-  /** Makes a pod as a container runtime does: a namespace, then the network's ADD. */
-  async addPod(name: string, node: Node, bandwidth?: Bandwidth): Promise<Pod> {
+  /**
+   * Makes a pod as a container runtime does: a namespace, then the network's ADD.
+   * @param network another one than the node's own
+   */
+  async addPod(name: string, node: Node, bandwidth?: Bandwidth, network = node.network): Promise<Pod> {
     const netns = `/run/netns/${name}`;
     NetworkNamespace.create(netns).close();
     {
@@ -61,9 +66,9 @@ export class Lab implements AsyncDisposable {
       rt.links.set("lo", { up: true });
     }
     const containerId = `${name}-${process.pid}`;
-    const pod = { name, netns, containerId, address: "", node };
+    const pod: Pod = { name, netns, containerId, address: "", node, network };
     this.#pods.push(pod);
-    const result = await node.network.add(pod, bandwidth);
+    const result = await network.add(pod, bandwidth);
     const address = result.ips?.[0]?.address?.split("/")[0];
     if (!address) throw new Error(`the CNI chain gave ${name} no address: ${JSON.stringify(result)}`);
     pod.address = address;
@@ -73,7 +78,7 @@ export class Lab implements AsyncDisposable {
   /** Takes a pod away: the network's DEL, then the namespace. */
   async removePod(pod: Pod): Promise<void> {
     this.#pods.splice(this.#pods.indexOf(pod), 1);
-    await pod.node.network.delete(pod);
+    await pod.network.delete(pod);
     NetworkNamespace.remove(pod.netns);
   }
 

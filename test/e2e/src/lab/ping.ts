@@ -7,19 +7,36 @@ export interface PingResult {
   p99: number;
 }
 
+/** How long echoes took, in milliseconds and ascending order, and how many were asked for. */
+export interface Echoes {
+  times: number[];
+  sent: number;
+}
+
 /** Pings ten times a second. */
 export async function ping(options: {
   from: Pod;
   to: Pod;
   seconds: number;
 }): Promise<PingResult | undefined> {
-  const { from, to, seconds } = options;
-  const output = await inPod(from, ["ping", "-n", "-i", "0.1", "-w", String(seconds), to.address]);
-  const times = [...output.matchAll(/ time=([\d.]+) ms/g)]
-    .map((match) => Number(match[1]))
-    .sort((a, b) => a - b);
+  const { times } = await echoes({ ...options, intervalMs: 100 });
   if (times.length === 0) return undefined;
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
+
+/** Pings at an interval. */
+export async function echoes(options: {
+  from: Pod;
+  to: Pod;
+  seconds: number;
+  intervalMs: number;
+}): Promise<Echoes> {
+  const { from, to, seconds, intervalMs } = options;
+  const interval = String(intervalMs / 1000);
+  const output = await inPod(from, ["ping", "-n", "-i", interval, "-w", String(seconds), to.address]);
+  const times = [...output.matchAll(/ time=([\d.]+) ms/g)].map((match) => Number(match[1]));
+  const sent = Number(/(\d+) packets transmitted/.exec(output)?.[1] ?? 0);
+  return { times: times.sort((a, b) => a - b), sent };
 }
 
 /** A quantile of numbers in ascending order: the least that at least that share of them does not exceed. */

@@ -45,8 +45,11 @@ export class WireMeter implements Disposable {
     return { seconds, bytes };
   }
 
-  /** Samples until the signal is given: often until traffic begins, which dates its first second, then less often. */
-  async sample(signal: AbortSignal): Promise<Sample[]> {
+  /**
+   * Samples until the signal is given: often until traffic begins, which dates its first second, then less often.
+   * @param begun called when traffic has begun
+   */
+  async sample(signal: AbortSignal, begun: () => void = () => {}): Promise<Sample[]> {
     const first = this.read();
     const samples = [first];
     let pause = 4;
@@ -54,7 +57,9 @@ export class WireMeter implements Disposable {
       await sleep(pause);
       const sample = this.read();
       samples.push(sample);
-      if (sample.bytes - first.bytes > PRELUDE_BYTES) pause = 40;
+      if (pause === 40 || sample.bytes - first.bytes <= PRELUDE_BYTES) continue;
+      pause = 40;
+      begun();
     }
     return samples;
   }
@@ -64,7 +69,8 @@ export class WireMeter implements Disposable {
   }
 }
 
-function counters(text: string, name: string): Map<string, number> {
+/** The counters of one of the lines of /proc/net/snmp or /proc/net/netstat, such as "Tcp". */
+export function counters(text: string, name: string): Map<string, number> {
   const [names, values] = text.split("\n").filter((line) => line.startsWith(`${name}: `));
   const keys = names?.split(" ") ?? [];
   const numbers = values?.split(" ") ?? [];
