@@ -74,6 +74,7 @@ await main(async (args) => {
       "scripts/suite.mjs",
       pattern(options, kind),
       "test/fuzz/dist",
+      "test/bench/dist",
       "test/vm/dist",
       ...everything,
     ];
