@@ -35,7 +35,7 @@ function scripted(attempts: DumpChunk[][], options: DumpOptions = {}) {
     (input, message) => input.bytes[message.start] as number,
     options,
   );
-  return { dump: dumpOf(pieces), state };
+  return { dump: dumpOf(pieces), pieces, state };
 }
 
 const end = { done: true };
@@ -110,6 +110,20 @@ test("a dump's failure is thrown after what came before it, also when another re
     );
     assert.equal(seen, [1]);
   }
+});
+
+test("pieces are what was received at a time, and leaving them early drains the dump as well", () => {
+  const { pieces, state } = scripted([[chunk([1, 2]), chunk([]), chunk([3]), chunk([4], end)]], {
+    consistent: false,
+    select: (input, message) => input.bytes[message.start] !== 2,
+  });
+  const seen: number[][] = [];
+  for (const piece of pieces) {
+    seen.push(piece);
+    if (piece.includes(3)) break;
+  }
+  assert.equal(seen, [[1], [3]]);
+  assert.is(state.received, 4);
 });
 
 test("each iteration asks anew", () => {

@@ -1,7 +1,13 @@
-import { ControlType, type MessageView, messageAt } from "./message.js";
-import { NetlinkDumpInterruptedError, type NetlinkError } from "./netlink-error.js";
+import { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView, messageAt } from "./message.js";
+import {
+  type Acknowledgement,
+  NetlinkDumpInterruptedError,
+  NetlinkError,
+  readAcknowledgement,
+  readDone,
+} from "./netlink-error.js";
 import type { NetlinkRequest } from "./request.js";
-import type { Input } from "./schema/bytes.js";
+import { type Input, littleEndian } from "./schema/bytes.js";
 
 /** How a dump is read. */
 export interface DumpOptions {
@@ -27,6 +33,47 @@ export interface DumpChunk {
   readonly interrupted: boolean;
   readonly done: boolean;
   readonly error: NetlinkError | undefined;
+}
+
+/** What a datagram holds of a dump; undefined where nothing in it is of that dump. */
+export function chunkOf(
+  request: NetlinkRequest,
+  input: Input,
+  start: number,
+  end: number,
+  sequence: number,
+  port: number,
+): DumpChunk | undefined {
+  const { view } = input;
+  let ours = false;
+  let interrupted = false;
+  let done: Acknowledgement | undefined;
+  for (let at = start; at < end; ) {
+    const size = end - at < MESSAGE_HEADER ? 0 : view.getUint32(at, littleEndian);
+    const type = size < MESSAGE_HEADER ? 0 : view.getUint16(at + 4, littleEndian);
+    if (type > ControlType.OVERRUN && size <= end - at) {
+      // Without an object for each message: a dump has millions.
+      if (
+        view.getUint32(at + 8, littleEndian) === sequence &&
+        view.getUint32(at + 12, littleEndian) === port
+      ) {
+        ours = true;
+        if (view.getUint16(at + 6, littleEndian) & MessageFlags.DUMP_INTR) interrupted = true;
+      }
+      at += (size + 3) & ~3;
+      continue;
+    }
+    const message = messageAt(input, at, end);
+    at = message.next;
+    if (message.sequence !== sequence || message.port !== port) continue;
+    ours = true;
+    if (message.flags & MessageFlags.DUMP_INTR) interrupted = true;
+    if (type === ControlType.DONE) done = readDone(input, message);
+    else if (type === ControlType.ERROR) done = readAcknowledgement(input, message);
+  }
+  if (!ours) return undefined;
+  const error = done?.errno ? new NetlinkError({ request, ...done }) : undefined;
+  return { input, start, end, sequence, interrupted, done: done !== undefined, error };
 }
 
 /** Where a dump stands: what was received and not read yet. */

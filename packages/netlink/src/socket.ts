@@ -4,27 +4,14 @@ import {
   type NetworkNamespace,
   type Readiness,
   type Socket,
-  SystemError,
+  type SystemError,
 } from "@weir/syscall";
-import { type DumpChunk, type DumpOptions, DumpReader, dumpOf, dumpPieces } from "./dump.js";
-import {
-  appendFrame,
-  ControlType,
-  MESSAGE_HEADER,
-  MessageFlags,
-  type MessageView,
-  messageAt,
-} from "./message.js";
-import {
-  type Acknowledgement,
-  NetlinkError,
-  NetlinkUseError,
-  readAcknowledgement,
-  readDone,
-} from "./netlink-error.js";
+import { chunkOf, type DumpChunk, type DumpOptions, DumpReader, dumpOf, dumpPieces } from "./dump.js";
+import { appendFrame, ControlType, MessageFlags, type MessageView, messageAt } from "./message.js";
+import { type Acknowledgement, NetlinkError, NetlinkUseError, readAcknowledgement } from "./netlink-error.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 import type { NetlinkRequest } from "./request.js";
-import { type Input, littleEndian, Output } from "./schema/bytes.js";
+import { type Input, Output } from "./schema/bytes.js";
 import type { Codec } from "./schema/codec.js";
 import { NetlinkDecodeError } from "./schema/errors.js";
 import {
@@ -78,11 +65,8 @@ export class NetlinkSocket implements Disposable {
   readonly strict: boolean;
   readonly #socket: Socket;
   readonly #buffer: ReceiveBuffer;
-  readonly #head = new Uint8Array(16);
   readonly #output = new Output();
   #sequence = 1;
-  /** What an acknowledgement may take. */
-  #answerBytes = 0;
   #dump: DumpReader | undefined;
   #control: Uint8Array | undefined;
   #groups = 0;
@@ -90,7 +74,7 @@ export class NetlinkSocket implements Disposable {
 
   private constructor(socket: Socket, port: number, strict: boolean, bufferBytes: number) {
     this.#socket = socket;
-    this.#buffer = new ReceiveBuffer(bufferBytes);
+    this.#buffer = new ReceiveBuffer(socket, bufferBytes);
     this.port = port;
     this.strict = strict;
   }
@@ -134,13 +118,13 @@ export class NetlinkSocket implements Disposable {
       const sequence = this.#send([request], 0);
       let truncated = false;
       while (!truncated) {
-        const length = this.#receive(0, false);
+        const length = this.#buffer.receive(0, false);
         if (length === undefined) throw timedOut(request);
         // Asking again costs nothing but time, and is rarer than peeking at each answer's length would be.
-        truncated = this.#truncated(length);
+        truncated = this.#buffer.truncated(length);
         if (truncated) continue;
         const { input, start } = this.#buffer;
-        const end = this.#buffer.received(length);
+        const end = start + length;
         for (let at = start; at < end; ) {
           const message = messageAt(input, at, end);
           at = message.next;
@@ -232,18 +216,12 @@ export class NetlinkSocket implements Disposable {
       );
     const control = this.#control;
     if (!control) {
-      const length = this.#receive(MessageFlag.DONTWAIT, true);
+      const length = this.#buffer.receive(MessageFlag.DONTWAIT, true);
       if (length === undefined) return false;
       this.#walk(length, (input, message) => onMessage(input, message, undefined));
       return true;
     }
-    const peeked = this.#peek(MessageFlag.DONTWAIT);
-    if (peeked === undefined) return false;
-    this.#buffer.provide(peeked);
-    const received = this.#socket.receiveMessage(this.#buffer.input.bytes.subarray(this.#buffer.start), {
-      flags: MessageFlag.DONTWAIT,
-      control,
-    });
+    const received = this.#buffer.receiveMessage(MessageFlag.DONTWAIT, control);
     if (!received) return false;
     const netnsId = namespaceIdIn(control, received.controlLength);
     this.#walk(received.length, (input, message) => onMessage(input, message, netnsId));
@@ -309,7 +287,7 @@ export class NetlinkSocket implements Disposable {
     }
     this.#sequence = first + requests.length;
     // A kernel without CAP_ACK repeats the whole request in a refusal.
-    this.#answerBytes = output.length + 4096;
+    this.#buffer.least = output.length + 4096;
     this.#socket.send(output.bytes, 0, output.length);
     return first;
   }
@@ -324,59 +302,22 @@ export class NetlinkSocket implements Disposable {
   /** The next piece of a dump, in the socket's buffer. */
   #receiveDump(request: NetlinkRequest, sequence: number): DumpChunk {
     for (;;) {
-      const length = this.#receive(0, true);
+      const length = this.#buffer.receive(0, true);
       if (length === undefined) throw timedOut(request);
       const { input, start } = this.#buffer;
-      const end = this.#buffer.received(length);
-      let ours = false;
-      let interrupted = false;
-      let done: Acknowledgement | undefined;
-      // Without an object for each message: a dump has millions.
-      for (let at = start; at < end; ) {
-        const { view } = input;
-        const size = end - at < MESSAGE_HEADER ? 0 : view.getUint32(at, littleEndian);
-        const type = size < MESSAGE_HEADER ? 0 : view.getUint16(at + 4, littleEndian);
-        if (type <= ControlType.OVERRUN || size > end - at) {
-          // What is wrong about it, messageAt says.
-          const message = messageAt(input, at, end);
-          at = message.next;
-          if (message.sequence !== sequence || message.port !== this.port) continue;
-          ours = true;
-          if (message.flags & MessageFlags.DUMP_INTR) interrupted = true;
-          if (type === ControlType.DONE) done = readDone(input, message);
-          else if (type === ControlType.ERROR) done = readAcknowledgement(input, message);
-          continue;
-        }
-        if (
-          view.getUint32(at + 8, littleEndian) === sequence &&
-          view.getUint32(at + 12, littleEndian) === this.port
-        ) {
-          ours = true;
-          if (view.getUint16(at + 6, littleEndian) & MessageFlags.DUMP_INTR) interrupted = true;
-        }
-        at += (size + 3) & ~3;
-      }
-      if (!ours) continue;
-      const error = done?.errno ? new NetlinkError({ request, ...done }) : undefined;
-      return { input, start, end, sequence, interrupted, done: done !== undefined, error };
+      const chunk = chunkOf(request, input, start, start + length, sequence, this.port);
+      if (chunk) return chunk;
     }
   }
 
   /** Receives a datagram and hands out its messages. @returns false where it was cut off; the buffer has grown then */
   #eachMessage(request: NetlinkRequest, peek: boolean, onMessage: OnReply): boolean {
-    const length = this.#receive(0, peek);
+    const length = this.#buffer.receive(0, peek);
     if (length === undefined) throw timedOut(request);
-    if (this.#truncated(length)) return false;
+    if (this.#buffer.truncated(length)) return false;
     this.#walk(length, (input, message) => {
       if (message.port === this.port) onMessage(input, message);
     });
-    return true;
-  }
-
-  /** Whether a datagram was longer than the room that it was received into; next time there is enough. */
-  #truncated(length: number): boolean {
-    if (length <= this.#buffer.input.bytes.length - this.#buffer.start) return false;
-    this.#buffer.provide(length);
     return true;
   }
 
@@ -390,33 +331,9 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** @returns the datagram's length, which exceeds the buffer only without `peek`; undefined where nothing came */
-  #receive(flags: number, peek: boolean): number | undefined {
-    const least = peek ? this.#peek(flags) : this.#answerBytes;
-    if (least === undefined) return undefined;
-    this.#buffer.provide(least);
-    try {
-      const { input, start } = this.#buffer;
-      return this.#socket.receive(input.bytes, flags | MessageFlag.TRUNC, start);
-    } catch (error) {
-      if (isNothing(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** The next datagram's length; undefined where nothing came. */
-  #peek(flags: number): number | undefined {
-    try {
-      return this.#socket.receive(this.#head, flags | MessageFlag.PEEK | MessageFlag.TRUNC);
-    } catch (error) {
-      if (isNothing(error)) return undefined;
-      throw error;
-    }
-  }
-
   #walk(length: number, onMessage: OnReply): void {
     const { input, start } = this.#buffer;
-    const end = this.#buffer.received(length);
+    const end = start + length;
     this.#calling(() => {
       for (let at = start; at < end; ) {
         const message = messageAt(input, at, end);
@@ -451,10 +368,6 @@ function decodeBody<Out>(codec: Codec<Out, never>, input: Input, message: Messag
 /** An answer that is an acknowledgement alone names no object: it says that there is none. */
 function withErrno(acknowledgement: Acknowledgement, none: number): Acknowledgement {
   return acknowledgement.errno === 0 ? { ...acknowledgement, errno: none } : acknowledgement;
-}
-
-function isNothing(error: unknown): boolean {
-  return error instanceof SystemError && error.errno === errno.EAGAIN;
 }
 
 function timedOut(request: NetlinkRequest): NetlinkError {

@@ -24,7 +24,11 @@ import type { Vf } from "./vf.js";
 /** A device by its index or its name. */
 export type LinkReference = number | string;
 
-/** A network device, as the kernel describes it. What the kernel does not say is undefined. */
+/**
+ * A network device, as the kernel describes it. What the kernel does not say is undefined. Its properties are decoded
+ * when they are read (a malformed message throws a NetlinkDecodeError then); it otherwise behaves like a plain object,
+ * and `{ ...link }` is one, which `structuredClone` takes too.
+ */
 export interface Link<K extends string = string> {
   readonly index: number;
   readonly name: string;
