@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Shaper } from "@weir/shaper";
 import { mountBpffs, unmount } from "@weir/syscall";
@@ -17,6 +17,7 @@ const executables = new Executables();
 const crash = fileURLToPath(new URL("./testing/crash.js", import.meta.url));
 
 const test = suite("weir killed at every step");
+test.before(() => executables.build());
 test.after(() => executables.remove());
 
 const input = JSON.stringify({
@@ -52,7 +53,8 @@ class Scene implements Disposable {
 
   /** Runs the plugin in a process that dies before its n-th change. @returns whether it died */
   async dies(command: Command, step: number): Promise<boolean> {
-    const child = spawn(process.execPath, ["--import", crash, executables.module[1]!], {
+    const plugin = join(dirname(executables.launcher), "weir.cjs");
+    const child = spawn(process.execPath, ["--import", crash, plugin], {
       env: {
         PATH: process.env.PATH,
         CNI_COMMAND: command,

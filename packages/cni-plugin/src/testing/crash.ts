@@ -1,7 +1,5 @@
 import fs from "node:fs";
-import { createRequire, syncBuiltinESMExports } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { syncBuiltinESMExports } from "node:module";
 
 /**
  * Loaded with `node --import` before the plugin: the process dies, as by SIGKILL, right before its n-th system call that
@@ -35,34 +33,40 @@ const changing: Record<string, (...args: unknown[]) => string | undefined> = {
   umount2: () => "umount2",
 };
 
+interface Koffi {
+  load: (path: string) => { func: (name: string, ...rest: unknown[]) => unknown };
+  view: (address: bigint, length: number) => ArrayBuffer;
+}
+let koffi: Koffi;
+
 /** The first bytes of what a call is given, by reference or by address. */
 function bytesAt(argument: unknown, length: number): ArrayBuffer {
   if (argument instanceof Uint8Array) return new Uint8Array(argument).buffer;
   return koffi.view(BigInt(argument as number), length);
 }
 
-const koffiPath = createRequire(fileURLToPath(import.meta.resolve("@weir/syscall"))).resolve("koffi");
-const { default: koffi } = (await import(pathToFileURL(join(dirname(koffiPath), "index.js")).href)) as {
-  default: {
-    load: (path: string) => { func: (name: string, ...rest: unknown[]) => unknown };
-    view: (address: bigint, length: number) => ArrayBuffer;
-  };
-};
-const load = koffi.load;
-koffi.load = (path) => {
-  const library = load(path);
-  return {
-    ...library,
-    func(name, ...rest) {
-      const call = library.func(name, ...rest) as (...args: unknown[]) => unknown;
-      const describe = changing[name];
-      if (!describe) return call;
-      return (...args: unknown[]) => {
-        const change = describe(...args);
-        if (change !== undefined) count(change);
-        return call(...args);
-      };
-    },
+// The addon through which all system calls go is loaded by this, whoever does it.
+const { dlopen } = process;
+process.dlopen = (module: object, path: string, ...rest: unknown[]) => {
+  Reflect.apply(dlopen, process, [module, path, ...rest]);
+  if (!path.endsWith("koffi.node")) return;
+  koffi = (module as { exports: Koffi }).exports;
+  const { load } = koffi;
+  koffi.load = (file) => {
+    const library = load(file);
+    return {
+      ...library,
+      func(name, ...more) {
+        const call = library.func(name, ...more) as (...args: unknown[]) => unknown;
+        const describe = changing[name];
+        if (!describe) return call;
+        return (...args: unknown[]) => {
+          const change = describe(...args);
+          if (change !== undefined) count(change);
+          return call(...args);
+        };
+      },
+    };
   };
 };
 
