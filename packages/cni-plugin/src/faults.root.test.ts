@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BpfMap } from "@weir/bpf-loader";
 import { checkRequirements, Shaper } from "@weir/shaper";
@@ -284,7 +284,6 @@ test("the namespace gone: ADD is code 4, CHECK says so, DEL and GC succeed", () 
 test("a pinned map of another version: ADD is code 5 and names the remedy, DEL succeeds, and the map is left alone", () =>
   withPod((pod, pristine) => {
     mkdirSync(pins, { mode: 0o700 });
-    chmodSync(pins, 0o700);
     {
       using map = BpfMap.create({ name: "limits", type: "array", keySize: 4, valueSize: 8, maxEntries: 16 });
       map.pin(join(pins, "limits"));
@@ -315,6 +314,42 @@ test("a reboot, with records kept or wiped: the pod is added as if new, and what
       assert.equal(shaper.list(), []);
       assert.equal(shaper.gc(), { removed: [], problems: [] });
     });
+  }
+});
+
+test("GC goes on past what it cannot remove, and code 106 names all of it", () => {
+  const names = ["one", "two", "three"];
+  const pods = names.map((name) => new Pod(executables.folder, name, "ipvlan"));
+  try {
+    for (const [index, pod] of pods.entries()) call("ADD", pod, names[index]!);
+    // Two pods' own qdiscs cannot be given back.
+    const files = ["one", "three"].map((name) => join(attachments, `${name}%2Feth0.json`));
+    const before = files.map((file) => readFileSync(file, "utf8"));
+    for (const [index, file] of files.entries()) {
+      const { found, ...record } = JSON.parse(before[index]!) as { found: object };
+      const root = { kind: "nosuch", handle: 0x1_0000 };
+      writeFileSync(file, JSON.stringify({ ...record, found: { ...found, root } }));
+    }
+    try {
+      call("GC", pods[0]!);
+      assert.unreachable("GC succeeded");
+    } catch (error) {
+      assert.instance(error, CniError);
+      const { code, message, details } = error as CniError;
+      assert.is(code, 106);
+      assert.match(message, /could not remove 2 of the attachments/);
+      assert.match(details, /^one\/eth0: .*nosuch.*\nthree\/eth0: .*nosuch/);
+    }
+    using shaper = Shaper.open(options);
+    assert.equal(
+      shaper.list().map(({ id }) => id),
+      ["one/eth0", "three/eth0"],
+    );
+    for (const [index, file] of files.entries()) writeFileSync(file, before[index]!);
+    call("GC", pods[0]!);
+    assert.equal(shaper.list(), []);
+  } finally {
+    for (const pod of pods) pod[Symbol.dispose]();
   }
 });
 
