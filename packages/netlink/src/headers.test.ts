@@ -14,6 +14,7 @@ import {
 import * as ethtool from "./generic/ethtool.js";
 import { genlmsghdr } from "./generic/family.js";
 import * as netdev from "./generic/netdev.js";
+import * as wireguard from "./generic/wireguard.js";
 import { extendedAckAttributes, policyAttributes } from "./netlink-error.js";
 import { addressAttributes, ifaCacheinfo, ifaddrmsg } from "./rtnetlink/address.js";
 import { encapSets } from "./rtnetlink/encap.js";
@@ -58,6 +59,7 @@ import {
   vethData,
   xdpAttributes,
 } from "./rtnetlink/link-schema.js";
+import * as mdb from "./rtnetlink/mdb-schema.js";
 import { RtmType } from "./rtnetlink/messages.js";
 import { namespaceIdAttributes, rtgenmsg } from "./rtnetlink/namespace-id.js";
 import {
@@ -92,6 +94,7 @@ import {
   mirredOptions,
   mirredParms,
 } from "./tc/action.js";
+import { actionMessage, tcamsg } from "./tc/action-message.js";
 import * as bpfAction from "./tc/actions/bpf.js";
 import * as pedit from "./tc/actions/pedit.js";
 import * as police from "./tc/actions/police.js";
@@ -208,6 +211,16 @@ const sets = [
   netdev.netdevNapi,
   netdev.netdevQueue,
   netdev.netdevQueueStats,
+  wireguard.wireguardAllowedIp,
+  wireguard.wireguardDevice,
+  wireguard.wireguardPeer,
+  mdb.mdbEntryAttributes,
+  mdb.mdbMessage().attributes,
+  mdb.mdbRequestAttributes,
+  mdb.mdbRequestMessage().attributes,
+  mdb.mdbRouterAttributes,
+  mdb.mdbSource,
+  actionMessage().attributes,
   basic.basicFilter(),
   basic.ematchTree(),
   bpfAction.bpfAttributes(),
@@ -287,7 +300,11 @@ const structs = [
   vlanQosMapping,
   vxlanPortRange,
   bridgeVlanMessageHeader,
+  mdb.bridgePortMessageHeader,
+  mdb.mdbEntryHeader,
   netconfHeader,
+  tcamsg,
+  wireguard.wireguardTime,
   ndaCacheinfo,
   ndmsg,
   ndtConfig,
@@ -411,6 +428,23 @@ const younger = new Map([
   ["TCA_MQPRIO_TC_ENTRY_INDEX", "6.4"],
   ["TCA_MQPRIO_TC_ENTRY_FP", "6.4"],
   ["TCA_NETEM_PRNG_SEED", "6.6"],
+  ["MDBA_MDB_EATTR_DST", "6.4"],
+  ["MDBA_MDB_EATTR_DST_PORT", "6.4"],
+  ["MDBA_MDB_EATTR_VNI", "6.4"],
+  ["MDBA_MDB_EATTR_IFINDEX", "6.4"],
+  ["MDBA_MDB_EATTR_SRC_VNI", "6.4"],
+  ["MDBE_ATTR_SRC_LIST", "6.3"],
+  ["MDBE_ATTR_GROUP_MODE", "6.3"],
+  ["MDBE_ATTR_RTPROT", "6.3"],
+  ["MDBE_ATTR_DST", "6.4"],
+  ["MDBE_ATTR_DST_PORT", "6.4"],
+  ["MDBE_ATTR_VNI", "6.4"],
+  ["MDBE_ATTR_IFINDEX", "6.4"],
+  ["MDBE_ATTR_SRC_VNI", "6.4"],
+  ["MDBE_ATTR_STATE_MASK", "6.8"],
+  ["MDBE_SRC_LIST_ENTRY", "6.3"],
+  ["MDBE_SRCATTR_ADDRESS", "6.3"],
+  ["WGALLOWEDIP_A_FLAGS", "6.16"],
   ["RTM_NEWMULTICAST", "6.15"],
   ["RTM_DELMULTICAST", "6.15"],
   ["RTM_NEWANYCAST", "6.15"],
@@ -451,7 +485,9 @@ const includes = [
   "linux/tc_act/tc_pedit.h",
   "linux/tc_act/tc_skbedit.h",
   "linux/tc_act/tc_vlan.h",
+  "linux/time_types.h",
   "linux/veth.h",
+  "linux/wireguard.h",
 ];
 const hasHeaders =
   spawnSync("gcc", ["--version"]).status === 0 && existsSync("/usr/include/linux/rtnetlink.h");
@@ -524,14 +560,16 @@ withHeaders("every message type has its number", () => {
 
 withHeaders("every command of a generic family has its number", () => {
   const words = new Set(headerText().match(/\w+/g));
-  const numbers = [controller, ethtool.ethtool, netdev.netdev].flatMap(({ commands, notifications }) => [
-    ...Object.values(commands).map(({ constant, id }) => [constant, id] as const),
-    ...Object.values(commands).flatMap((one) => {
-      const { replyConstant, replyId } = one as { replyConstant?: string; replyId?: number };
-      return replyConstant === undefined ? [] : [[replyConstant, replyId] as const];
-    }),
-    ...Object.values(notifications ?? {}).map(({ constant, id }) => [constant, id] as const),
-  ]);
+  const numbers = [controller, ethtool.ethtool, netdev.netdev, wireguard.wireguard].flatMap(
+    ({ commands, notifications }) => [
+      ...Object.values(commands).map(({ constant, id }) => [constant, id] as const),
+      ...Object.values(commands).flatMap((one) => {
+        const { replyConstant, replyId } = one as { replyConstant?: string; replyId?: number };
+        return replyConstant === undefined ? [] : [[replyConstant, replyId] as const];
+      }),
+      ...Object.values(notifications ?? {}).map(({ constant, id }) => [constant, id] as const),
+    ],
+  );
   const known = numbers.filter(([constant]) => words.has(constant));
   const values = evaluate(known.map(([constant]) => constant));
   for (const [constant, id] of known) assert.is(id, values.get(constant), constant);

@@ -28,6 +28,12 @@ export {
 } from "./generic/generic-netlink.js";
 export { genericMessages, type NumberedFamily } from "./generic/messages.js";
 export { netdev } from "./generic/netdev.js";
+export {
+  joinWireguardDevice,
+  type WireguardDevice,
+  type WireguardEndpoint,
+  wireguard,
+} from "./generic/wireguard.js";
 export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
 export type { MessageTypes } from "./message-types.js";
 export { type Decode, Monitor } from "./monitor.js";
@@ -88,6 +94,15 @@ export {
   portKinds,
 } from "./rtnetlink/link-schema.js";
 export { type LinkDetails, type LinkFilter, Links } from "./rtnetlink/links.js";
+export {
+  type MdbEntry,
+  type MdbFlush,
+  type MdbReference,
+  type MdbRequest,
+  type MdbRouter,
+  MulticastDatabase,
+} from "./rtnetlink/mdb.js";
+export { mdbMessage, mdbRequestMessage } from "./rtnetlink/mdb-schema.js";
 export { rtnetlinkMessages } from "./rtnetlink/message-types.js";
 export { RtmType } from "./rtnetlink/messages.js";
 export { NamespaceIds, namespaceIdMessage } from "./rtnetlink/namespace-id.js";
@@ -143,12 +158,19 @@ export {
   type OnReply,
 } from "./socket.js";
 export { type Action, type ActionInput, gact, mirred } from "./tc/action.js";
+export { actionMessage } from "./tc/action-message.js";
 export { type BpfActionOptions, bpfAction } from "./tc/actions/bpf.js";
 export { type PeditKey, pedit } from "./tc/actions/pedit.js";
 export { type PoliceOptions, type PoliceSettings, police, policeSettings } from "./tc/actions/police.js";
 export { type SkbeditOptions, skbedit } from "./tc/actions/skbedit.js";
 export { type VlanActionOptions, vlan } from "./tc/actions/vlan.js";
-export { type Chain, type ChainReference, type ChainRequest, Chains } from "./tc/chains.js";
+export {
+  type Chain,
+  type ChainReference,
+  type ChainRequest,
+  type ChainSettings,
+  Chains,
+} from "./tc/chains.js";
 export {
   Classes,
   type ClassRequest,
@@ -158,6 +180,7 @@ export {
   type TrafficClass,
 } from "./tc/classes.js";
 export type { FlowerKeys, FlowerKeysInput } from "./tc/classifiers/flower.js";
+export type { EstimatorOptions } from "./tc/estimator.js";
 export {
   type BasicFilterInput,
   type BasicFilterOptions,
@@ -179,7 +202,13 @@ export {
   type U32FilterOptions,
 } from "./tc/filter.js";
 export { filterMessage } from "./tc/filter-schema.js";
-export { type FilterQuery, type FilterReference, type FilterRequest, Filters } from "./tc/filters.js";
+export {
+  type FilterQuery,
+  type FilterReference,
+  type FilterRequest,
+  type FilterSettings,
+  Filters,
+} from "./tc/filters.js";
 export { type FqOptions, type FqOptionsInput, type FqStats, fqAttributes, fqStats } from "./tc/fq.js";
 export {
   type FilterParent,
@@ -220,6 +249,7 @@ export type {
   NetemSlot,
 } from "./tc/kinds/netem-options.js";
 export type { SfqOptions, SfqOptionsInput, SfqRed } from "./tc/kinds/sfq.js";
+export type { FilterPlace } from "./tc/place.js";
 export {
   isQdiscKind,
   type Qdisc,
@@ -230,6 +260,8 @@ export {
 } from "./tc/qdisc.js";
 export { type QdiscFilter, type QdiscReference, type QdiscRequest, Qdiscs } from "./tc/qdiscs.js";
 export type { LinkLayer } from "./tc/rate.js";
+export { type ActionReference, Actions } from "./tc/shared-actions.js";
+export type { SizeTable, SizeTableInput } from "./tc/size-table.js";
 export type { TcStats } from "./tc/stats.js";
 export type { TbfOptions, TbfOptionsInput } from "./tc/tbf.js";
 export { qdiscMessage } from "./tc/tc-schema.js";

@@ -6,7 +6,9 @@ import {
   GenericNetlink,
   type InterfaceAddress,
   type Link,
+  type MdbEntry,
   type Neighbour,
+  type NexthopObject,
   parseHandle,
   type Qdisc,
   type Route,
@@ -22,7 +24,9 @@ import {
   filterLine,
   type LineContext,
   linkLine,
+  mdbLine,
   neighbourLine,
+  nexthopLine,
   qdiscLine,
   routeLine,
   ruleLine,
@@ -39,6 +43,8 @@ export const dumpKinds = [
   "route",
   "rule",
   "neigh",
+  "nexthop",
+  "mdb",
   "qdisc",
   "class",
   "filter",
@@ -67,6 +73,8 @@ const filters: Readonly<Record<DumpKind, readonly (keyof DumpCommandOptions)[]>>
   route: ["dev", "family", "table"],
   rule: ["family", "table"],
   neigh: ["dev", "family", "master"],
+  nexthop: ["dev", "family", "master"],
+  mdb: ["dev"],
   qdisc: ["dev", "kind", "parent"],
   class: ["dev", "kind"],
   filter: ["dev", "kind", "parent"],
@@ -143,6 +151,14 @@ const rows: Readonly<Record<Exclude<DumpKind, "family">, Rows>> = {
         : rt.neighbours.dump({ index, master, family: ipFamily(options) });
     withDevices(rt, options, terminal, all, neighbourLine);
   },
+  nexthop: (rt, options, terminal) => {
+    const master = options.master === undefined ? undefined : deviceIndex(rt, options.master);
+    const filter = { index: deviceOf(rt, options), family: ipFamily(options), master };
+    withDevices(rt, options, terminal, rt.nexthops.dump(filter), nexthopLine);
+  },
+  mdb: (rt, options, terminal) => {
+    withDevices(rt, options, terminal, rt.mdb.dump({ index: deviceOf(rt, options) }), mdbLine);
+  },
   qdisc: (rt, options, terminal) => {
     const { parent, kind } = options;
     const place =
@@ -180,8 +196,17 @@ function* filtersAt(rt: Rtnetlink, options: DumpCommandOptions): Iterable<Filter
       side !== undefined ? [side] : qdisc.kind === "clsact" ? ["ingress", "egress"] : [qdisc.handle];
     for (const hook of hooks) if (hook !== 0) places.set(`${qdisc.index} ${hook}`, [qdisc.index, hook]);
   }
-  for (const [device, place] of places.values())
-    yield* rt.filters.dump({ index: device, parent: place, kind });
+  // The filters of a block stand at each of the devices that share it.
+  const blocks = new Set<number>();
+  for (const [device, place] of places.values()) {
+    let shared: number | undefined;
+    for (const filter of rt.filters.dump({ index: device, parent: place, kind })) {
+      if (filter.block !== undefined && blocks.has(filter.block)) break;
+      shared = filter.block;
+      yield filter;
+    }
+    if (shared !== undefined) blocks.add(shared);
+  }
 }
 
 /** Prints objects that refer to devices by their index. */
@@ -207,7 +232,17 @@ function isTc(one: object): boolean {
   return "handle" in one && "parent" in one;
 }
 
-type Row = (InterfaceAddress | Route | Rule | Neighbour | Qdisc | TrafficClass | Filter) & {
+type Row = (
+  | InterfaceAddress
+  | Route
+  | Rule
+  | Neighbour
+  | NexthopObject
+  | MdbEntry
+  | Qdisc
+  | TrafficClass
+  | Filter
+) & {
   readonly index?: number | undefined;
 };
 

@@ -3,6 +3,7 @@ import {
   formatHandle,
   type InterfaceAddress,
   type Link,
+  type MdbEntry,
   type Neighbour,
   type NexthopObject,
   type Qdisc,
@@ -153,6 +154,28 @@ export function neighbourLine(neighbour: Neighbour, { devices, style }: LineCont
   );
 }
 
+/** An entry of a multicast database as `bridge mdb` has it. */
+export function mdbLine(entry: MdbEntry, { devices, style }: LineContext): string {
+  return words(
+    `dev ${style.cyan(devices.of(entry.index))}`,
+    `port ${devices.of(entry.port)}`,
+    `grp ${style.yellow(entry.group)}`,
+    entry.source && `src ${entry.source}`,
+    entry.permanent ? "permanent" : "temp",
+    entry.filterMode !== undefined && `filter_mode ${entry.filterMode}`,
+    entry.sources.length > 0 && `source_list ${entry.sources.join(",")}`,
+    entry.protocol !== undefined && `proto ${protocolWord(entry.protocol)}`,
+    entry.flags.map(snake).join(" "),
+    entry.vlan !== 0 && `vid ${entry.vlan}`,
+    entry.destination && `dst ${entry.destination}`,
+    entry.destinationPort !== undefined && `dst_port ${entry.destinationPort}`,
+    entry.vni !== undefined && `vni ${entry.vni}`,
+    entry.sourceVni !== undefined && `src_vni ${entry.sourceVni}`,
+    entry.via !== undefined && `via ${devices.of(entry.via)}`,
+    entry.timer ? `timer ${entry.timer / 100}s` : "",
+  );
+}
+
 /** A qdisc as `tc qdisc` has it. */
 export function qdiscLine(qdisc: Qdisc, context: LineContext): string {
   const { devices, style } = context;
@@ -167,6 +190,7 @@ export function qdiscLine(qdisc: Qdisc, context: LineContext): string {
     qdisc.references > 1 && `refcnt ${qdisc.references}`,
     ...blocks,
     optionWords(qdisc.options, context),
+    qdisc.sizeTable && `stab { ${formatInline(qdisc.sizeTable, { devices })} }`,
   );
 }
 
@@ -186,8 +210,8 @@ export function classLine(one: TrafficClass, context: LineContext): string {
 export function filterLine(filter: Filter, context: LineContext): string {
   const { devices, style } = context;
   return words(
-    `filter dev ${style.cyan(devices.of(filter.index))}`,
-    filterPlace(filter.parent),
+    filter.block === undefined ? `filter dev ${style.cyan(devices.of(filter.index))}` : "filter",
+    filter.block === undefined ? filterPlace(filter.parent) : `block ${filter.block}`,
     `protocol ${typeof filter.protocol === "number" ? `0x${filter.protocol.toString(16)}` : filter.protocol}`,
     `pref ${filter.priority}`,
     style.yellow(filter.kind),

@@ -9,6 +9,7 @@ import {
   filterLine,
   type LineContext,
   linkLine,
+  mdbLine,
   neighbourLine,
   nexthopLine,
   qdiscLine,
@@ -43,6 +44,7 @@ export const monitorWords: Readonly<Record<string, MonitorGroup>> = {
   neigh: "neighbour",
   neighbour: "neighbour",
   nexthop: "nexthop",
+  mdb: "mdb",
   nsid: "namespaceId",
   tc: "tc",
 };
@@ -176,6 +178,8 @@ function objectLine(event: ObjectEvent, context: LineContext): string {
       return classLine(event.class, context);
     case "filter":
       return filterLine(event.filter, context);
+    case "mdb":
+      return event.entries.map((entry) => mdbLine(entry, context)).join("; ");
     case "namespaceId":
       return String(event.id);
   }
@@ -228,6 +232,8 @@ function deviceOf(event: RtnetlinkEvent): number | undefined {
       return event.neighbour.index;
     case "nexthop":
       return event.nexthop.index;
+    case "mdb":
+      return event.entries[0]?.index;
     case "qdisc":
       return event.qdisc.index;
     case "class":

@@ -1,4 +1,6 @@
 import type { NetlinkRequest } from "../request.js";
+import type { ActionInput } from "../tc/action.js";
+import { addChain, type ChainReference, type ChainRequest, removeChain } from "../tc/chains.js";
 import { addClass, type ClassRequest, removeClass, replaceClass } from "../tc/classes.js";
 import {
   addFilter,
@@ -16,6 +18,7 @@ import {
   removeQdisc,
   replaceQdisc,
 } from "../tc/qdiscs.js";
+import { type ActionReference, addActions, removeAction, replaceActions } from "../tc/shared-actions.js";
 import { type AddressRequest, addressRequest, CREATE, CREATE_OR_REPLACE } from "./address.js";
 import {
   addLink,
@@ -25,6 +28,7 @@ import {
   removeLink,
   setLink,
 } from "./link.js";
+import { addMdbEntry, type MdbReference, type MdbRequest, removeMdbEntry } from "./mdb.js";
 import type { Hold } from "./messages.js";
 import { type FdbRequest, fdbRequest, type NeighbourRequest, neighbourRequest } from "./neighbour.js";
 import { type NexthopRequest, nexthopRequest, removeNexthop } from "./nexthops.js";
@@ -148,5 +152,31 @@ export class Batch {
     replace: <const K extends string>(request: FilterRequest<K>): void => this.#add(replaceFilter(request)),
     /** Removes a filter. */
     remove: (reference: FilterReference): void => this.#add(removeFilter(reference)),
+  };
+
+  /** As `rt.chains`. */
+  readonly chains = {
+    /** Makes a chain; one that is there already is refused with EEXIST. */
+    add: <const K extends string>(request: ChainRequest<K>): void => this.#add(addChain(request)),
+    /** Removes a chain with its filters. */
+    remove: (reference: ChainReference): void => this.#add(removeChain(reference)),
+  };
+
+  /** As `rt.actions`. */
+  readonly actions = {
+    /** Makes actions; one whose number is there already is refused with EEXIST. */
+    add: (...actions: readonly ActionInput[]): void => this.#add(addActions(actions)),
+    /** Makes actions, or changes those that are there. */
+    replace: (...actions: readonly ActionInput[]): void => this.#add(replaceActions(actions)),
+    /** Removes an action. */
+    remove: (reference: ActionReference): void => this.#add(removeAction(reference)),
+  };
+
+  /** As `rt.mdb`. */
+  readonly mdb = {
+    /** Puts a port into a multicast group; one that is there already is refused with EEXIST. */
+    add: (request: MdbRequest): void => this.#add(addMdbEntry(request)),
+    /** Takes a port out of a multicast group. */
+    remove: (reference: MdbReference): void => this.#add(removeMdbEntry(reference)),
   };
 }

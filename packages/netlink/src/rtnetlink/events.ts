@@ -9,6 +9,8 @@ import { qdiscMessage } from "../tc/tc-schema.js";
 import { addressMessage, addressOf, type InterfaceAddress } from "./address.js";
 import type { Link } from "./link.js";
 import { wholeLinkReply } from "./link-reply.js";
+import { type MdbEntry, mdbEntriesOf } from "./mdb.js";
+import { mdbMessage } from "./mdb-schema.js";
 import { RtmType } from "./messages.js";
 import { namespaceIdMessage } from "./namespace-id.js";
 import { type Neighbour, neighbourOf } from "./neighbour.js";
@@ -65,6 +67,8 @@ export type EventBody =
   | { readonly type: "qdisc"; readonly change: Change; readonly qdisc: Qdisc }
   | { readonly type: "class"; readonly change: Change; readonly class: TrafficClass }
   | { readonly type: "filter"; readonly change: Change; readonly filter: Filter }
+  /** Ports that belong to a multicast group. */
+  | { readonly type: "mdb"; readonly change: Change; readonly entries: readonly MdbEntry[] }
   | { readonly type: "namespaceId"; readonly change: Change; readonly id: number }
   /** The kernel had to drop notifications: what is there now follows, with the change "present". */
   | { readonly type: "resync" }
@@ -140,6 +144,14 @@ function known(input: Input, message: MessageView): RtnetlinkEvent | undefined {
     case RtmType.RTM_DELTFILTER: {
       const filter = filterReply.decode(input, start, end);
       return filter && { type: "filter", change: changeOf(type === RtmType.RTM_NEWTFILTER), filter };
+    }
+    case RtmType.RTM_NEWMDB:
+    case RtmType.RTM_DELMDB: {
+      const entries = read(mdbMessage(), mdbEntriesOf);
+      // What is told of routers has no entries.
+      return entries?.length
+        ? { type: "mdb", change: changeOf(type === RtmType.RTM_NEWMDB), entries }
+        : undefined;
     }
     case RtmType.RTM_NEWNSID:
     case RtmType.RTM_DELNSID: {

@@ -1,10 +1,13 @@
+import { MessageFlags } from "../message.js";
 import type { MessageTypes } from "../message-types.js";
 import type { Codec } from "../schema/codec.js";
+import { actionMessage } from "../tc/action-message.js";
 import { filterMessage } from "../tc/filter-schema.js";
 import { qdiscMessage } from "../tc/tc-schema.js";
 import { addressMessage } from "./address.js";
 import { bridgeLinkMessage, bridgeVlanMessage, inet6LinkMessage, netconfMessage } from "./family-links.js";
 import { linkMessage } from "./link-schema.js";
+import { mdbMessage, mdbRequestMessage } from "./mdb-schema.js";
 import { RtmType } from "./messages.js";
 import { mplsRouteMessage } from "./mpls-route.js";
 import { namespaceIdMessage } from "./namespace-id.js";
@@ -18,7 +21,9 @@ const AF_INET6 = 10;
 const AF_MPLS = 28;
 
 /** How the bodies of rtnetlink messages read, by the object in the type's name: RTM_NEWLINK, RTM_GETLINK, … */
-const schemas: Readonly<Record<string, (family: number | undefined) => Codec<unknown, never>>> = {
+const schemas: Readonly<
+  Record<string, (family: number | undefined, isRequest: boolean) => Codec<unknown, never>>
+> = {
   LINK: (family) =>
     family === AF_BRIDGE ? bridgeLinkMessage() : family === AF_INET6 ? inet6LinkMessage() : linkMessage,
   LINKPROP: () => linkMessage,
@@ -35,6 +40,9 @@ const schemas: Readonly<Record<string, (family: number | undefined) => Codec<unk
   TCLASS: () => qdiscMessage,
   TFILTER: () => filterMessage,
   CHAIN: () => filterMessage,
+  ACTION: () => actionMessage(),
+  // The same numbers stand for other attributes in what the kernel says and in what it is told.
+  MDB: (_family, isRequest) => (isRequest ? mdbRequestMessage() : mdbMessage()),
   NSID: () => namespaceIdMessage,
 };
 
@@ -50,9 +58,11 @@ export const rtnetlinkMessages: MessageTypes = {
     return names.get(type);
   },
   typeOf: (name) => (Object.hasOwn(RtmType, name) ? RtmType[name as keyof typeof RtmType] : undefined),
-  schemaOf(type, body) {
+  schemaOf(type, body, flags = 0) {
     const name = rtnetlinkMessages.nameOf(type, body)?.replace(/^RTM_(NEW|DEL|GET|SET)/, "");
-    return name !== undefined && Object.hasOwn(schemas, name) ? schemas[name]?.(body[0]) : undefined;
+    return name !== undefined && Object.hasOwn(schemas, name)
+      ? schemas[name]?.(body[0], (flags & MessageFlags.REQUEST) !== 0)
+      : undefined;
   },
   verbOf: (type) => (type >= RtmType.RTM_NEWLINK ? verbs[type & 3] : undefined),
 };

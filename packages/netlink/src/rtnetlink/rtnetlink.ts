@@ -6,12 +6,14 @@ import { Chains } from "../tc/chains.js";
 import { Classes } from "../tc/classes.js";
 import { Filters } from "../tc/filters.js";
 import { Qdiscs } from "../tc/qdiscs.js";
+import { Actions } from "../tc/shared-actions.js";
 import { Addresses } from "./addresses.js";
 import { Batch } from "./batch.js";
 import { BridgeVlans } from "./bridge-vlans.js";
 import { eventOf, type MonitorGroup, monitorGroups, type RtnetlinkEvent } from "./events.js";
 import { ForwardingDatabase } from "./fdb.js";
 import { Links } from "./links.js";
+import { MulticastDatabase } from "./mdb.js";
 import { Hold } from "./messages.js";
 import { NamespaceIds } from "./namespace-id.js";
 import { Neighbours, NeighbourTables } from "./neighbours.js";
@@ -57,6 +59,8 @@ export class Rtnetlink implements Disposable {
   #fdb: ForwardingDatabase | undefined;
   #nexthops: Nexthops | undefined;
   #bridgeVlans: BridgeVlans | undefined;
+  #mdb: MulticastDatabase | undefined;
+  #actions: Actions | undefined;
 
   private constructor(socket: NetlinkSocket) {
     this.socket = socket;
@@ -91,6 +95,12 @@ export class Rtnetlink implements Disposable {
     return this.#chains;
   }
 
+  /** Actions with a life of their own, which filters share. */
+  get actions(): Actions {
+    this.#actions ??= new Actions(this.socket);
+    return this.#actions;
+  }
+
   /** The ids that other network namespaces have in this one. */
   get namespaceIds(): NamespaceIds {
     this.#namespaceIds ??= new NamespaceIds(this.socket);
@@ -119,6 +129,12 @@ export class Rtnetlink implements Disposable {
   get fdb(): ForwardingDatabase {
     this.#fdb ??= new ForwardingDatabase(this.socket);
     return this.#fdb;
+  }
+
+  /** Multicast databases of bridges and VXLAN devices. */
+  get mdb(): MulticastDatabase {
+    this.#mdb ??= new MulticastDatabase(this.socket);
+    return this.#mdb;
   }
 
   /** Nexthop objects, groups and their buckets. */

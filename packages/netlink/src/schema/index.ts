@@ -14,6 +14,7 @@ export { Input, littleEndian, Output } from "./bytes.js";
 export * from "./codec.js";
 export * from "./errors.js";
 export { indexed, type Keyed, keyed } from "./indexed.js";
+export { listed } from "./listed.js";
 export {
   decode,
   encode,

@@ -13,7 +13,7 @@ import {
   filterReply,
 } from "./filter.js";
 import { filterMessage } from "./filter-schema.js";
-import { type FilterParent, filterParent, formatHandle } from "./handle.js";
+import { describePlace, type FilterPlace, placeHeader } from "./place.js";
 
 /** A chain of filters, as the kernel describes it. */
 export interface Chain {
@@ -27,18 +27,17 @@ export interface Chain {
   readonly kind: string | undefined;
   /** The template: the keys and masks that all of its filters are made of. */
   readonly template: Filter["options"];
+  /** The block that the chain belongs to, where devices share it: its index is -1 then, and its parent the block. */
+  readonly block: number | undefined;
 }
 
 /** Names a chain. */
-export interface ChainReference {
-  /** The device. */
-  readonly index: number;
-  readonly parent: FilterParent;
+export type ChainReference = FilterPlace & {
   readonly chain: number;
-}
+};
 
-/** A chain to be made: empty, and with a template where a kind is given. */
-export interface ChainRequest<K extends string = string> extends ChainReference {
+/** What a chain is to hold: nothing, and with a template where a kind is given. */
+export interface ChainSettings<K extends string = string> {
   /** The kind of filters that the chain takes, with a template; the kernel knows templates of flower. */
   readonly kind?: K | undefined;
   /** The protocol of the template; default "all". */
@@ -49,12 +48,15 @@ export interface ChainRequest<K extends string = string> extends ChainReference 
     | undefined;
 }
 
+/** A chain to be made. */
+export type ChainRequest<K extends string = string> = ChainReference & ChainSettings<K>;
+
 const chainReply = {
   decode: (input: Input, start: number, end: number): Chain | undefined => {
     const wire = filterReply.decode(input, start, end);
     if (!wire) return undefined;
-    const { index, parent, chain, kind, options } = wire;
-    return { index, parent, chain, kind: kind === "" ? undefined : kind, template: options };
+    const { index, parent, chain, kind, options, block } = wire;
+    return { index, parent, chain, kind: kind === "" ? undefined : kind, template: options, block };
   },
   encode: () => {
     throw new NetlinkEncodeError("answers are only read");
@@ -69,16 +71,10 @@ export class Chains {
     this.#socket = socket;
   }
 
-  /** The chains at one place of a device: those that hold filters, and those that were made. */
-  dump(query: { readonly index: number; readonly parent: FilterParent }): Iterable<Chain> {
-    const { index } = query;
-    const parent = filterParent(query.parent);
-    const request = requestOf(
-      "RTM_GETCHAIN",
-      `read the chains at ${formatHandle(parent)} of device ${index}`,
-      filterMessage,
-      { header: { index, parent } },
-    );
+  /** The chains at one place of a device or of a block: those that hold filters, and those that were made. */
+  dump(query: FilterPlace): Iterable<Chain> {
+    const action = `read the chains ${describePlace(query)}`;
+    const request = requestOf("RTM_GETCHAIN", action, filterMessage, { header: placeHeader(query) });
     const select = (_input: Input, message: MessageView) => message.type === RtmType.RTM_NEWCHAIN;
     return this.#socket.dump(request, chainReply, { select });
   }
@@ -119,21 +115,23 @@ export function removeChain(reference: ChainReference): NetlinkRequest {
   return chainRequest("RTM_DELCHAIN", "remove", reference);
 }
 
+/** A request of any kind. */
+type AnyRequest = ChainReference & Omit<ChainSettings, "template"> & { readonly template?: unknown };
+
 function chainRequest(
   operation: "RTM_NEWCHAIN" | "RTM_DELCHAIN" | "RTM_GETCHAIN",
   verb: string,
-  request: ChainRequest,
+  request: AnyRequest,
   flags = 0,
 ): NetlinkRequest {
-  const { index, chain, kind, template } = request;
+  const { chain, kind, template } = request;
   const { protocol = kind === undefined ? 0 : "all" } = request;
-  const parent = filterParent(request.parent);
   return requestOf(
     operation,
-    `${verb} chain ${chain} at ${formatHandle(parent)} of device ${index}`,
+    `${verb} chain ${chain} ${describePlace(request)}`,
     filterMessage,
     {
-      header: { index, parent, info: filterInfo(0, protocol) },
+      header: { ...placeHeader(request), info: filterInfo(0, protocol) },
       attributes: {
         chain,
         kind,

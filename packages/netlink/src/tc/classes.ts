@@ -5,6 +5,7 @@ import { type Input, littleEndian } from "../schema/bytes.js";
 import type { Decoded } from "../schema/codec.js";
 import { mapped } from "../schema/codec.js";
 import type { NetlinkSocket } from "../socket.js";
+import { type EstimatorOptions, estimatorToWire } from "./estimator.js";
 import { formatHandle, type Handle, parseHandle, TcHandle } from "./handle.js";
 import { type HtbClassOptions, type HtbClassOptionsInput, htbClassFromWire, htbClassToWire } from "./htb.js";
 import { statsOf, type TcStats, type XstatsOf } from "./stats.js";
@@ -58,6 +59,8 @@ export interface ClassRequest {
   /** Its own handle, within the qdisc's: "1:10". */
   readonly handle: Handle;
   readonly options: HtbClassOptionsInput;
+  /** Have the kernel estimate the rate: it stands in `stats.estimate` then. */
+  readonly estimator?: EstimatorOptions | undefined;
 }
 
 const classReply = mapped(qdiscMessage, classOf, (value: never) => value);
@@ -120,6 +123,7 @@ export function removeClass(reference: { readonly index: number; readonly handle
 }
 
 function classRequest(verb: string, flags: number, request: ClassRequest): NetlinkRequest {
+  const { kind, estimator } = request;
   const handle = parseHandle(request.handle);
   return requestOf(
     "RTM_NEWTCLASS",
@@ -127,7 +131,11 @@ function classRequest(verb: string, flags: number, request: ClassRequest): Netli
     qdiscMessage,
     {
       header: { index: request.index, handle, parent: parseHandle(request.parent) },
-      attributes: { kind: request.kind, options: htbClassToWire(request.options) },
+      attributes: {
+        kind,
+        rate: estimator && estimatorToWire(estimator),
+        options: htbClassToWire(request.options),
+      },
     },
     { flags },
   );

@@ -169,6 +169,8 @@ export interface Filter<K extends string = string> {
   readonly priority: number;
   readonly protocol: EtherProtocol;
   readonly chain: number;
+  /** The block that the filter belongs to, where devices share it: its index is -1 then, and its parent the block. */
+  readonly block: number | undefined;
   readonly options:
     | (K extends FilterKind ? FilterOptionsByKind[K] : FilterOptionsByKind[FilterKind] | Uint8Array)
     | undefined;
@@ -182,6 +184,9 @@ export function isFilterKind<K extends FilterKind>(filter: Filter, kind: K): fil
 }
 
 const TCA_OPTIONS = 2;
+
+/** TCM_IFINDEX_MAGIC_BLOCK of include/uapi/linux/rtnetlink.h, as tcm_ifindex holds it: tcm_parent names a block then. */
+export const MAGIC_BLOCK = -1;
 
 /** How an answer about filters reads. */
 export const filterReply = {
@@ -205,6 +210,7 @@ function filterOf(wire: Decoded<typeof filterMessage>, rawOptions: Uint8Array | 
     priority: header.info >>> 16,
     protocol: protocolName(header.info & 0xffff),
     chain: attributes.chain ?? 0,
+    block: header.index === MAGIC_BLOCK ? header.parent : undefined,
     options: options instanceof Uint8Array ? options : optionsFromWire(kind, options),
     rawOptions,
   };
@@ -250,8 +256,8 @@ export function filterOptionsToWire(
     const { classid, keys, actions, divisor, hash, link, mark, inputDevice, flags } =
       options as U32FilterInput;
     if (divisor !== undefined) return { divisor, flags };
-    // A selector needs a key: one with an empty mask matches everything ("match u32 0 0").
-    const some = keys?.length ? keys : [{ mask: 0, value: 0, offset: 0 }];
+    // What looks for nothing matches everything, which tc(8) says with a key of an empty mask ("match u32 0 0").
+    const some = keys?.length || mark ? (keys ?? []) : [{ mask: 0, value: 0, offset: 0 }];
     return {
       classid: classOf(classid),
       hash,

@@ -13,23 +13,17 @@ import {
   filterReply,
 } from "./filter.js";
 import { filterMessage } from "./filter-schema.js";
-import { type FilterParent, filterParent, formatHandle } from "./handle.js";
+import { describePlace, type FilterPlace, placeHeader } from "./place.js";
 
 /** Which filters {@link Filters.dump} gives. */
-export interface FilterQuery<K extends string = string> {
-  /** The device. */
-  readonly index: number;
-  readonly parent: FilterParent;
+export type FilterQuery<K extends string = string> = FilterPlace & {
   readonly kind?: K | undefined;
   readonly priority?: number | undefined;
   readonly chain?: number | undefined;
-}
+};
 
-/** A filter to be made or replaced. */
-export interface FilterRequest<K extends string = string> {
-  /** The device. */
-  readonly index: number;
-  readonly parent: FilterParent;
+/** What a filter is to be, wherever it is. */
+export interface FilterSettings<K extends string = string> {
   readonly kind: K;
   /** Lower ones run first; default (or 0) the kernel's choice. */
   readonly priority?: number | undefined;
@@ -45,17 +39,17 @@ export interface FilterRequest<K extends string = string> {
   readonly rawOptions?: Uint8Array | undefined;
 }
 
+/** A filter to be made or replaced. */
+export type FilterRequest<K extends string = string> = FilterPlace & FilterSettings<K>;
+
 /** Names a filter; without a handle all filters of that priority, without a priority all at that place. */
-export interface FilterReference {
-  /** The device. */
-  readonly index: number;
-  readonly parent: FilterParent;
+export type FilterReference = FilterPlace & {
   readonly kind?: string | undefined;
   readonly priority?: number | undefined;
   readonly protocol?: EtherProtocol | undefined;
   readonly handle?: number | undefined;
   readonly chain?: number | undefined;
-}
+};
 
 /** The filters of a network namespace. */
 export class Filters {
@@ -65,18 +59,15 @@ export class Filters {
     this.#socket = socket;
   }
 
-  /** The filters at one place of a device. Nothing where the place does not exist. */
+  /** The filters at one place of a device, or of a block. Nothing where the place does not exist. */
   dump<K extends FilterKind>(query: FilterQuery<K> & { readonly kind: K }): Iterable<Filter<K>>;
   dump(query: FilterQuery): Iterable<Filter>;
   *dump(query: FilterQuery): Iterable<Filter> {
-    const { index, kind, priority = 0, chain } = query;
-    const parent = filterParent(query.parent);
-    const request = requestOf(
-      "RTM_GETTFILTER",
-      `read the filters at ${formatFilterParent(parent)} of device ${index}`,
-      filterMessage,
-      { header: { index, parent, info: priority * 0x10000 }, attributes: { chain } },
-    );
+    const { kind, priority = 0, chain } = query;
+    const request = requestOf("RTM_GETTFILTER", `read the filters ${describePlace(query)}`, filterMessage, {
+      header: { ...placeHeader(query), info: priority * 0x10000 },
+      attributes: { chain },
+    });
     const select = (_input: Input, message: MessageView) => message.type === RtmType.RTM_NEWTFILTER;
     for (const filter of this.#socket.dump(request, filterReply, { select })) {
       // Each priority is preceded by an entry for itself, with handle 0: it is no filter.
@@ -91,7 +82,7 @@ export class Filters {
    * @throws NetlinkError EEXIST where there is one with that priority and handle, ENOENT where the kernel lacks the kind
    */
   add<const K extends string>(request: FilterRequest<K>): Filter<K> {
-    return this.#make(addFilter(request)) as Filter<K>;
+    return this.#make(addFilter(request), request) as Filter<K>;
   }
 
   /**
@@ -99,7 +90,7 @@ export class Filters {
    * kernel, a new filter is made each time.
    */
   replace<const K extends string>(request: FilterRequest<K>): Filter<K> {
-    return this.#make(replaceFilter(request)) as Filter<K>;
+    return this.#make(replaceFilter(request), request) as Filter<K>;
   }
 
   /** Removes a filter, or several: see {@link FilterReference}. @throws NetlinkError ENOENT where there is none */
@@ -117,7 +108,7 @@ export class Filters {
     return unlessError(["ENOENT", "EINVAL", "ENODEV"], remove) ?? false;
   }
 
-  #make(request: NetlinkRequest): Filter {
+  #make(request: NetlinkRequest, place: FilterPlace): Filter {
     let made: Filter | undefined;
     this.#socket.acknowledge(
       { ...request, flags: (request.flags ?? 0) | MessageFlags.ECHO },
@@ -127,7 +118,11 @@ export class Filters {
       },
     );
     if (!made) throw new Error(`could not ${request.action}: the kernel did not say what it made`);
-    return made;
+    if (made.options !== undefined) return made;
+    // matchall's notification is about no filter (net/sched/cls_matchall.c, mall_change): this is the one that it made.
+    const { kind, priority, chain } = made;
+    const [found = made] = this.dump({ ...place, kind, priority, chain });
+    return found;
   }
 }
 
@@ -144,34 +139,33 @@ export function replaceFilter<const K extends string>(request: FilterRequest<K>)
 
 /** RTM_DELTFILTER. */
 export function removeFilter(reference: FilterReference): NetlinkRequest {
-  const { index, kind, priority = 0, handle = 0, chain } = reference;
-  const parent = filterParent(reference.parent);
+  const { kind, priority = 0, handle = 0, chain } = reference;
   // Without a priority the protocol has to be left out too, and the kernel flushes the chain.
   const protocol = reference.protocol ?? (priority === 0 ? 0 : "all");
   return requestOf(
     "RTM_DELTFILTER",
-    `remove the ${kind ?? ""} filter ${priority}/${handle} at ${formatFilterParent(parent)} of device ${index}`,
+    `remove the ${kind ?? ""} filter ${priority}/${handle} ${describePlace(reference)}`,
     filterMessage,
-    { header: { index, parent, handle, info: filterInfo(priority, protocol) }, attributes: { kind, chain } },
+    {
+      header: { ...placeHeader(reference), handle, info: filterInfo(priority, protocol) },
+      attributes: { kind, chain },
+    },
   );
 }
 
-function filterRequest(verb: string, flags: number, request: FilterRequest): NetlinkRequest {
-  const { index, kind, priority = 0, protocol = "all", handle = 0, chain, options, rawOptions } = request;
-  const parent = filterParent(request.parent);
+/** A request of any kind. */
+type AnyRequest = FilterPlace & Omit<FilterSettings, "options"> & { readonly options?: unknown };
+
+function filterRequest(verb: string, flags: number, request: AnyRequest): NetlinkRequest {
+  const { kind, priority = 0, protocol = "all", handle = 0, chain, options, rawOptions } = request;
   return requestOf(
     "RTM_NEWTFILTER",
-    `${verb} the ${kind} filter at ${formatFilterParent(parent)} of device ${index}`,
+    `${verb} the ${kind} filter ${describePlace(request)}`,
     filterMessage,
     {
-      header: { index, parent, handle, info: filterInfo(priority, protocol) },
+      header: { ...placeHeader(request), handle, info: filterInfo(priority, protocol) },
       attributes: { kind, chain, options: rawOptions ?? filterOptionsToWire(kind, options, protocol) },
     },
     { flags },
   );
-}
-
-function formatFilterParent(parent: number): string {
-  if (parent === filterParent("egress")) return "egress";
-  return parent === filterParent("ingress") ? "ingress" : formatHandle(parent);
 }

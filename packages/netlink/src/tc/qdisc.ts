@@ -16,6 +16,7 @@ import {
   netemToWire,
 } from "./kinds/netem-options.js";
 import { type SfqOptions, type SfqOptionsInput, sfqFromWire, sfqToWire } from "./kinds/sfq.js";
+import { type SizeTable, sizeTableFromWire } from "./size-table.js";
 import { statsOf, type TcStats, type XstatsOf } from "./stats.js";
 import { type TbfOptions, type TbfOptionsInput, tbfFromWire, tbfToWire } from "./tbf.js";
 import { type fifoQopt, qdiscMessage, tcmsg } from "./tc-schema.js";
@@ -98,6 +99,8 @@ export interface Qdisc<K extends string = string> {
   /** The block of filters that devices share on ingress, where there is one. */
   readonly ingressBlock: number | undefined;
   readonly egressBlock: number | undefined;
+  /** How packets' sizes are reckoned before the qdisc sees them, where that was set. */
+  readonly sizeTable: SizeTable | undefined;
 }
 
 /** Whether a qdisc is of a kind: its `options` are typed then. */
@@ -133,6 +136,7 @@ function qdiscOf(wire: Decoded<typeof qdiscMessage>, rawOptions: Uint8Array | un
     references: header.info,
     ingressBlock: attributes.ingressBlock,
     egressBlock: attributes.egressBlock,
+    sizeTable: sizeTableFromWire(attributes.sizeTable),
   };
 }
 

@@ -3,6 +3,7 @@ import type { NetlinkRequest } from "../request.js";
 import { RtmType, requestOf, unlessError } from "../rtnetlink/messages.js";
 import { type Input, littleEndian } from "../schema/bytes.js";
 import type { NetlinkSocket } from "../socket.js";
+import { type EstimatorOptions, estimatorToWire } from "./estimator.js";
 import { formatHandle, type Handle, parseHandle, type QdiscParent, qdiscParent, TcHandle } from "./handle.js";
 import {
   defaultHandle,
@@ -12,6 +13,7 @@ import {
   type QdiscOptionsInputByKind,
   qdiscReply,
 } from "./qdisc.js";
+import { type SizeTableInput, sizeTableToWire } from "./size-table.js";
 import { qdiscMessage } from "./tc-schema.js";
 
 /** Which qdiscs {@link Qdiscs.dump} gives. */
@@ -41,6 +43,10 @@ export interface QdiscRequest<K extends string = string> {
   readonly ingressBlock?: number | undefined;
   /** For clsact: the block of filters on egress. */
   readonly egressBlock?: number | undefined;
+  /** How packets' sizes are reckoned before the qdisc sees them (tc's "stab"). */
+  readonly sizeTable?: SizeTableInput | undefined;
+  /** Have the kernel estimate the rate: it stands in `stats.estimate` then. */
+  readonly estimator?: EstimatorOptions | undefined;
 }
 
 /** Names a qdisc by its place, and where given by its handle or kind too. */
@@ -146,7 +152,7 @@ export function removeQdisc(reference: QdiscReference): NetlinkRequest {
 }
 
 function qdiscRequest(verb: string, flags: number, request: QdiscRequest): NetlinkRequest {
-  const { index, kind, options, rawOptions, ingressBlock, egressBlock } = request;
+  const { index, kind, options, rawOptions, ingressBlock, egressBlock, sizeTable, estimator } = request;
   const hook = kind === "clsact" || kind === "ingress";
   const parent =
     request.parent === undefined && hook ? TcHandle.CLSACT : qdiscParent(request.parent ?? "root");
@@ -157,7 +163,14 @@ function qdiscRequest(verb: string, flags: number, request: QdiscRequest): Netli
     qdiscMessage,
     {
       header: { index, parent, handle },
-      attributes: { kind, options: rawOptions ?? optionsToWire(kind, options), ingressBlock, egressBlock },
+      attributes: {
+        kind,
+        rate: estimator && estimatorToWire(estimator),
+        sizeTable: sizeTable && sizeTableToWire(sizeTable),
+        options: rawOptions ?? optionsToWire(kind, options),
+        ingressBlock,
+        egressBlock,
+      },
     },
     { flags, hint: (errno) => qdiscHint(kind, errno) },
   );

@@ -101,7 +101,7 @@ export function rate64(bytesPerSecond: bigint): bigint | undefined {
 }
 
 /** The bytes that a packet of a size takes on the wire: tc_align_to_atm of iproute2. */
-function wireSize(bytes: number, linkLayer: LinkLayer): number {
+export function wireSize(bytes: number, linkLayer: LinkLayer): number {
   return linkLayer === "atm" ? Math.ceil(bytes / 48) * 53 : bytes;
 }
 

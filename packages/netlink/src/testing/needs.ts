@@ -2,6 +2,7 @@ import { kernelVersion, NetworkNamespace } from "@weir/syscall";
 import { test } from "uvu";
 import { Rtnetlink } from "../rtnetlink/rtnetlink.js";
 import { gact, mirred } from "../tc/action.js";
+import { bpfAction } from "../tc/actions/bpf.js";
 import { pedit } from "../tc/actions/pedit.js";
 import { police } from "../tc/actions/police.js";
 import { skbedit } from "../tc/actions/skbedit.js";
@@ -63,6 +64,10 @@ const probes = {
       kind: "tbf",
       options: { rateBitsPerSecond: 1_000_000, burstBytes: 10_000, limitBytes: 10_000 },
     }),
+  act_bpf: (rt: Rtnetlink) => {
+    using fd = loadPassProgram("probe", "action");
+    filter(rt, { kind: "u32", options: { actions: [bpfAction({ fd })] } });
+  },
   act_gact: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [gact("ok")] } }),
   act_mirred: (rt: Rtnetlink) => filter(rt, { kind: "u32", options: { actions: [mirred({ to: 1 })] } }),
   act_pedit: (rt: Rtnetlink) =>
@@ -122,9 +127,13 @@ export function needs(...features: Feature[]): (name: string, run: () => void | 
 }
 
 function tooNew(feature: Feature): boolean {
-  const [major, minor] = since[feature] ?? [0, 0];
+  return !fromKernel(...(since[feature] ?? [0, 0]));
+}
+
+/** Whether the kernel is of that version or later. */
+export function fromKernel(major: number, minor: number): boolean {
   const kernel = kernelVersion();
-  return kernel.major < major || (kernel.major === major && kernel.minor < minor);
+  return kernel.major > major || (kernel.major === major && kernel.minor >= minor);
 }
 
 function has(feature: Feature): boolean {
@@ -141,7 +150,18 @@ function has(feature: Feature): boolean {
 
 /** Runs a test's work with an rtnetlink socket in a network namespace of its own, which ends with it. */
 export function inNamespace<T>(work: (rt: Rtnetlink, namespace: NetworkNamespace) => T): T {
-  using namespace = NetworkNamespace.createAnonymous();
-  using rt = Rtnetlink.open({ netns: namespace });
-  return work(rt, namespace);
+  const namespace = NetworkNamespace.createAnonymous();
+  const rt = Rtnetlink.open({ netns: namespace });
+  const end = () => {
+    rt.close();
+    namespace.close();
+  };
+  let result: T | undefined;
+  try {
+    result = work(rt, namespace);
+    return result;
+  } finally {
+    if (result instanceof Promise) result.then(end, end);
+    else end();
+  }
 }
