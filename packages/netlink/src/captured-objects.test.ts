@@ -4,6 +4,7 @@ import { ethtool } from "./generic/ethtool.js";
 import type { FamilyDeclaration } from "./generic/family.js";
 import { genericMessages } from "./generic/messages.js";
 import { netdev } from "./generic/netdev.js";
+import { wireguard } from "./generic/wireguard.js";
 import { rtnetlinkMessages } from "./rtnetlink/message-types.js";
 import { RtmType } from "./rtnetlink/messages.js";
 import { type Codec, decode, encode } from "./schema/index.js";
@@ -12,12 +13,19 @@ import { capturedObjects } from "./testing/captured-objects.js";
 const generic = genericMessages([
   { id: 100, declaration: ethtool as FamilyDeclaration },
   { id: 101, declaration: netdev as FamilyDeclaration },
+  { id: 102, declaration: wireguard as FamilyDeclaration },
 ]);
 
 /** How a captured body reads. */
 function schemaOf(type: string, body: Uint8Array): Codec<unknown, unknown> {
   const number = RtmType[type as keyof typeof RtmType];
-  const id = type.startsWith("ETHTOOL") ? 100 : type.startsWith("NETDEV") ? 101 : 16;
+  const id = type.startsWith("ETHTOOL")
+    ? 100
+    : type.startsWith("NETDEV")
+      ? 101
+      : type.startsWith("WG_")
+        ? 102
+        : 16;
   const schema = number ? rtnetlinkMessages.schemaOf(number, body) : generic.schemaOf(id, body, 0);
   assert.ok(schema, `no schema for ${type}`);
   if (!number) assert.is(generic.nameOf(id, body, 0), type);
@@ -40,7 +48,8 @@ test("there are messages of every type that the kernel sends unasked for or in a
   assert.ok(capturedObjects.length >= 150);
   for (const type of ["LINK", "ADDR", "ROUTE", "RULE", "NEIGH", "NEIGHTBL", "NEXTHOP", "NEXTHOPBUCKET"])
     assert.ok(types.has(`RTM_NEW${type}`), type);
-  for (const type of ["VLAN", "NSID", "NETCONF"]) assert.ok(types.has(`RTM_NEW${type}`), type);
+  for (const type of ["VLAN", "NSID", "NETCONF", "MDB", "ACTION", "TFILTER", "QDISC"])
+    assert.ok(types.has(`RTM_NEW${type}`), type);
 });
 
 test.run();

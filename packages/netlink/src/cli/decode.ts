@@ -4,6 +4,7 @@ import {
   decodeMessage,
   decodeMessages,
   encodeMessage,
+  etherProtocol,
   ethtool,
   GenericNetlink,
   genericMessages,
@@ -14,6 +15,7 @@ import {
   routeMessage,
   rtnetlinkMessages,
   schema,
+  wireguard,
 } from "../index.js";
 import { CommandError, type ExitCode, exitCode, UsageError } from "./errors.js";
 import { parseHex, readStandardInput } from "./input.js";
@@ -91,7 +93,7 @@ export function describeBriefly({ name, header, bytes }: DecodedMessage, devices
 function meaningsOf(name: string, devices: DeviceNames): Meanings {
   return {
     devices,
-    tc: /_(?:NEW|DEL|GET)(?:QDISC|TCLASS|TFILTER|CHAIN)$/.test(name),
+    tc: /_(?:NEW|DEL|GET)(?:QDISC|TCLASS|TFILTER|CHAIN|ACTION)$/.test(name),
     link: /LINK(?:PROP)?$/.test(name),
   };
 }
@@ -107,15 +109,24 @@ const addressFamilies: Readonly<Record<number, string>> = {
 
 /** A header whose numbers have the names that its struct does not say. */
 function named(name: string, header: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { family, flags, type, request } = header;
+  const { family, flags, type, request, info } = header;
   return {
     ...header,
+    // A filter's priority and protocol share a word: tcm_info of struct tcmsg.
+    ...(typeof info === "number" && /(?:TFILTER|CHAIN)$/.test(name) ? filterInfo(info) : {}),
     ...(typeof family === "number" ? { family: addressFamilies[family] ?? family } : {}),
     // Addresses have the lower eight of their flags in the header.
     ...(typeof flags === "number" && /ADDR$/.test(name) ? { flags: addressFlags(flags) } : {}),
     ...(typeof type === "number" && /NEIGH$/.test(name) ? { type: routeType(type) } : {}),
     ...(request === undefined ? {} : { request: namedRequest(request as Readonly<Record<string, number>>) }),
   };
+}
+
+/** The priority, and the protocol in network byte order. */
+function filterInfo(info: number): Readonly<Record<string, unknown>> {
+  const protocol = ((info & 0xff) << 8) | ((info >>> 8) & 0xff);
+  const name = Object.entries(etherProtocol.names).find(([, number]) => number === protocol)?.[0];
+  return { info: undefined, priority: info >>> 16, protocol: name ?? `0x${protocol.toString(16)}` };
 }
 
 /** Names that other messages have for the same numbers. */
@@ -181,7 +192,7 @@ function encode(message: DecodedMessage, types: MessageTypes, { type }: DecodeOp
 /** Generic netlink numbers its families anew at every boot: those of the running kernel, where they can be asked for. */
 function genericTypes({ netns }: DecodeOptions): MessageTypes {
   using generic = inNamespace(netns, (where) => GenericNetlink.open(where));
-  const known = [ethtool, netdev].flatMap((declaration) => {
+  const known = [ethtool, netdev, wireguard].flatMap((declaration) => {
     const family = generic.families.find(declaration.name);
     return family === undefined ? [] : [{ id: family.id, declaration }];
   });

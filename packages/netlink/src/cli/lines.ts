@@ -15,9 +15,13 @@ import {
 import {
   addressProtocol,
   type DeviceNames,
+  deviceGroups,
+  dsFields,
   hardwareType,
   ipProtocol,
   routeProtocols,
+  routeRealms,
+  routeScopes,
   routeTables,
 } from "./names.js";
 import type { Terminal } from "./terminal.js";
@@ -41,6 +45,7 @@ export function linkLine(link: Link, { devices, style }: LineContext): string {
     link.qdisc && `qdisc ${link.qdisc}`,
     link.master && `master ${devices.of(link.master)}`,
     link.operState !== undefined && `state ${stateWord(link.operState, style)}`,
+    !!link.group && `group ${groupWord(link.group)}`,
     link.kind && `kind ${link.kind}`,
     link.data !== undefined && !(link.data instanceof Uint8Array) && modeOf(link.data),
     link.portKind && `port ${link.portKind}`,
@@ -65,7 +70,7 @@ export function addressLine(address: InterfaceAddress, { devices, style }: LineC
     familyWord(address.family),
     style.yellow(own),
     address.broadcast && `brd ${address.broadcast}`,
-    `scope ${address.scope}`,
+    `scope ${scopeWord(address.scope)}`,
     address.flags.map(snake).join(" "),
     address.protocol !== 0 && `proto ${addressProtocol(address.protocol)}`,
     address.label && address.label !== devices.find(address.index) && `label ${address.label}`,
@@ -90,16 +95,17 @@ export function routeLine(route: Route, { devices, style }: LineContext): string
       route.destination === "default" && route.family === "ipv6" ? "default (inet6)" : route.destination,
     ),
     route.source && `from ${route.source}`,
-    route.tos !== 0 && `tos 0x${route.tos.toString(16)}`,
+    route.tos !== 0 && `tos ${tosWord(route.tos)}`,
     route.nexthopId !== undefined && `nhid ${route.nexthopId}`,
     route.encapType !== undefined && `encap ${route.encapType}`,
     route.gateway && `via ${route.gateway}`,
     route.index !== undefined && `dev ${style.cyan(devices.of(route.index))}`,
     route.table !== RouteTable.main && `table ${tableWord(route.table)}`,
     `proto ${protocolWord(route.protocol)}`,
-    route.scope !== "global" && `scope ${route.scope}`,
+    route.scope !== "global" && `scope ${scopeWord(route.scope)}`,
     route.preferredSource && `src ${route.preferredSource}`,
     route.priority !== 0 && `metric ${route.priority}`,
+    route.attributes.flow !== undefined && `realm ${realmWords(route.attributes.flow)}`,
     route.flags.map(snake).join(" "),
     route.metrics && formatInline(route.metrics, { devices }),
     route.preference !== undefined && `pref ${route.preference}`,
@@ -117,7 +123,7 @@ export function ruleLine(rule: Rule, { style }: LineContext): string {
     rule.invert && "not",
     `from ${style.yellow(rule.source ?? "all")}`,
     rule.destination && `to ${rule.destination}`,
-    rule.tos !== 0 && `tos 0x${rule.tos.toString(16)}`,
+    rule.tos !== 0 && `tos ${tosWord(rule.tos)}`,
     rule.mark !== undefined &&
       `fwmark 0x${rule.mark.toString(16)}${rule.markMask === 0xffff_ffff || rule.markMask === undefined ? "" : `/0x${rule.markMask.toString(16)}`}`,
     rule.inputInterface && `iif ${rule.inputInterface}`,
@@ -128,7 +134,8 @@ export function ruleLine(rule: Rule, { style }: LineContext): string {
     range("dport", rule.destinationPorts),
     rule.l3mdev ? "lookup [l3mdev-table]" : rule.action === "table" && `lookup ${tableWord(rule.table)}`,
     rule.suppressPrefixLength !== undefined && `suppress_prefixlength ${rule.suppressPrefixLength}`,
-    rule.suppressGroup !== undefined && `suppress_ifgroup ${rule.suppressGroup}`,
+    rule.suppressGroup !== undefined && `suppress_ifgroup ${groupWord(rule.suppressGroup)}`,
+    rule.attributes.flow !== undefined && `realms ${realmWords(rule.attributes.flow)}`,
     rule.action !== "table" && String(rule.action),
     rule.goto !== undefined && String(rule.goto),
     rule.protocol !== undefined && rule.protocol !== "unspec" && `proto ${protocolWord(rule.protocol)}`,
@@ -216,15 +223,36 @@ export function filterLine(filter: Filter, context: LineContext): string {
     `pref ${filter.priority}`,
     style.yellow(filter.kind),
     `chain ${filter.chain}`,
-    `handle 0x${filter.handle.toString(16)}`,
+    filter.kind === "u32" ? `fh ${u32Handle(filter.handle)}` : `handle 0x${filter.handle.toString(16)}`,
     optionWords(filter.options, context),
   );
 }
 
 /** A nexthop object as `ip nexthop` has it. */
-export function nexthopLine(nexthop: NexthopObject, { devices }: LineContext): string {
-  const { attributes: _all, ...fields } = nexthop as NexthopObject & { readonly attributes?: unknown };
-  return formatInline(fields, { devices });
+export function nexthopLine(nexthop: NexthopObject, { devices, style }: LineContext): string {
+  const members = nexthop.group?.map(({ id, weight }) => (weight === 1 ? id : `${id},${weight}`));
+  return words(
+    `id ${style.yellow(String(nexthop.id))}`,
+    members && `group ${members.join("/")}`,
+    nexthop.groupType !== undefined && `type ${nexthop.groupType}`,
+    nexthop.encapType !== undefined && `encap ${nexthop.encapType}`,
+    nexthop.gateway && `via ${nexthop.gateway}`,
+    nexthop.index !== undefined && `dev ${style.cyan(devices.of(nexthop.index))}`,
+    nexthop.blackhole && "blackhole",
+    nexthop.fdb && "fdb",
+    nexthop.protocol !== "unspec" && `proto ${protocolWord(nexthop.protocol)}`,
+    nexthop.flags.map(snake).join(" "),
+  );
+}
+
+/** A u32 filter's handle as tc(8) has it: the table, its bucket where that is not the first, and the filter. */
+function u32Handle(handle: number): string {
+  const bucket = (handle >>> 12) & 0xff;
+  const node = handle & 0xfff;
+  const table = `${(handle >>> 20).toString(16)}:`;
+  return node === 0 && bucket === 0
+    ? table
+    : `${table}${bucket === 0 ? "" : bucket.toString(16)}:${node.toString(16)}`;
 }
 
 /** Where a filter hangs: "ingress", "egress" or "parent 1:". */
@@ -253,6 +281,25 @@ function optionWords(options: unknown, { devices }: LineContext): string {
 
 function tableWord(table: number): string {
   return routeTables.name(table) ?? String(table);
+}
+
+function scopeWord(scope: string | number): string {
+  return typeof scope === "string" ? scope : (routeScopes.name(scope) ?? String(scope));
+}
+
+function groupWord(group: number): string {
+  return deviceGroups.name(group) ?? String(group);
+}
+
+function tosWord(tos: number): string {
+  return dsFields.name(tos) ?? `0x${tos.toString(16)}`;
+}
+
+/** The realm that packets come from, where there is one, and the one that they go to. */
+function realmWords(flow: number): string {
+  const one = (realm: number) => routeRealms.name(realm) ?? String(realm);
+  const from = flow >>> 16;
+  return from === 0 ? one(flow) : `${one(from)}/${one(flow & 0xffff)}`;
 }
 
 function protocolWord(protocol: string | number): string {

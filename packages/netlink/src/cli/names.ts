@@ -67,7 +67,13 @@ export const routeTables = new NumberFile("rt_tables", {
 /** Names of groups of devices: group. */
 export const deviceGroups = new NumberFile("group", { 0: "default" });
 /** Names of routing protocols that this package has no name for: rt_protos. */
-export const routeProtocols = new NumberFile("rt_protos", { 17: "mrouted", 18: "keepalived", 42: "babel" });
+export const routeProtocols = new NumberFile("rt_protos", {});
+/** Names of scopes that this package has no name for: rt_scopes. */
+export const routeScopes = new NumberFile("rt_scopes", {});
+/** Names of realms, which routes and rules give packets: rt_realms. */
+export const routeRealms = new NumberFile("rt_realms", {});
+/** Names of the values of the IP header's differentiated services field: rt_dsfield. */
+export const dsFields = new NumberFile("rt_dsfield", {});
 
 function readLines(path: string): RegExpMatchArray[] {
   try {

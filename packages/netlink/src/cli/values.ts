@@ -71,11 +71,27 @@ function meaningOf(key: string, value: number, { devices, tc, link }: Meanings):
       return link ? hardwareType(value) : undefined;
     case "ipProtocol":
       return ipProtocol(value);
+    case "action":
+    case "conform":
+      return tc ? verdictText(value) : undefined;
+    // skbedit's is a class.
+    case "priority":
+      return tc && value > 0xffff ? formatHandle(value) : undefined;
     case "error":
       return errorName(value);
     default:
       return undefined;
   }
+}
+
+const JUMP = 1;
+const GOTO_CHAIN = 2;
+
+/** A verdict that holds a number: __TC_ACT_EXT of include/uapi/linux/pkt_cls.h. */
+function verdictText(value: number): string | undefined {
+  const rest = value & 0x0fff_ffff;
+  if (value >>> 28 === GOTO_CHAIN) return `goto_chain ${rest}`;
+  return value >>> 28 === JUMP ? `jump ${rest}` : undefined;
 }
 
 /** The largest unit in which a number is whole: nothing is rounded. */

@@ -6,6 +6,7 @@ import {
   addressWords,
   besideLinkData,
   comparable,
+  fdbWords,
   linkWords,
   neighbourWords,
   nexthopWords,
@@ -24,8 +25,13 @@ interface Case {
   readonly make: (rt: Rtnetlink, v0: number) => void;
 }
 
-const ip = (namespace: NetworkNamespace, ...args: string[]) =>
-  namespace.run(() => execFileSync("ip", args, { encoding: "utf8" }));
+/** Runs ip(8), or bridge(8) where the first word says so. */
+const ip = (namespace: NetworkNamespace, ...args: string[]) => {
+  const [program, rest] = args[0] === "bridge" ? ["bridge", args.slice(1)] : ["ip", args];
+  return namespace.run(() => execFileSync(program, rest, { encoding: "utf8", stdio: "pipe" }));
+};
+const showBridge = (namespace: NetworkNamespace, args: string): Words[] =>
+  JSON.parse(ip(namespace, "bridge", "-d", "-j", ...args.split(" ")) || "[]");
 const show = (namespace: NetworkNamespace, args: string): Words[] => {
   const text = ip(namespace, "-d", "-j", ...args.split(" "));
   return text.trim() ? JSON.parse(text) : [];
@@ -36,8 +42,19 @@ interface Kind {
   readonly theirs: (namespace: NetworkNamespace) => Words[];
   readonly ours: (rt: Rtnetlink) => Words[];
   readonly ignored: readonly string[];
+  /** Makes what the objects belong to. */
+  readonly prepare?: (rt: Rtnetlink) => void;
+  readonly needs?: readonly Feature[];
   readonly cases: readonly Case[];
 }
+
+/** A bridge that filters by VLANs, with v1 as its port, and a VXLAN device with many networks. */
+function bridged(rt: Rtnetlink): void {
+  rt.links.add({ name: "br0", kind: "bridge", up: true, data: { vlanFiltering: true } });
+  rt.links.set("v1", { master: rt.links.get("br0").index });
+  rt.links.add({ name: "vx0", kind: "vxlan", data: { port: 4789, collectMetadata: true, learning: false } });
+}
+const indexOf = (rt: Rtnetlink, name: string) => rt.links.get(name).index;
 
 const lifetimes = ["valid_life_time", "preferred_life_time"];
 const kinds: Readonly<Record<string, Kind>> = {
@@ -167,16 +184,43 @@ const kinds: Readonly<Record<string, Kind>> = {
     ],
   },
   neighbours: {
-    theirs: (namespace) => [
-      ...show(namespace, "neigh show nud permanent"),
-      ...show(namespace, "neigh show proxy"),
-    ],
+    // Without those of multicast groups, which come by themselves.
+    theirs: (namespace) =>
+      [...show(namespace, "neigh show nud all"), ...show(namespace, "neigh show proxy")].filter(({ dst }) =>
+        /^(192|2001)/.test(String(dst)),
+      ),
     ours: (rt) =>
       [...rt.neighbours.dump(), ...rt.neighbours.dump({ proxy: true })]
-        .filter(({ state, proxy }) => proxy || state.includes("permanent"))
+        .filter(({ destination = "" }) => /^(192|2001)/.test(destination))
         .map(neighbourWords),
     ignored: ["dev"],
     cases: [
+      {
+        command: "neigh add 192.0.2.10 lladdr 02:00:00:00:00:10 nud noarp extern_learn protocol zebra dev v0",
+        make: (rt, index) =>
+          rt.neighbours.add({
+            index,
+            destination: "192.0.2.10",
+            address: "02:00:00:00:00:10",
+            state: "noArp",
+            externLearned: true,
+            protocol: "zebra",
+          }),
+      },
+      {
+        command: "neigh replace 2001:db8::10 lladdr 02:00:00:00:00:11 nud permanent router dev v0",
+        make: (rt, index) =>
+          rt.neighbours.replace({
+            index,
+            destination: "2001:db8::10",
+            address: "02:00:00:00:00:11",
+            router: true,
+          }),
+      },
+      {
+        command: "neigh add proxy 192.0.2.77 dev v0",
+        make: (rt, index) => rt.neighbours.add({ index, destination: "192.0.2.77", proxy: true }),
+      },
       {
         command: "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 nud permanent dev v0",
         make: (rt, index) =>
@@ -185,6 +229,87 @@ const kinds: Readonly<Record<string, Kind>> = {
       {
         command: "neigh add proxy 2001:db8::77 dev v0",
         make: (rt, index) => rt.neighbours.add({ index, destination: "2001:db8::77", proxy: true }),
+      },
+    ],
+  },
+  "forwarding entries": {
+    needs: ["bridge_vlan", "vxlan"],
+    prepare: bridged,
+    theirs: (namespace) => showBridge(namespace, "fdb show"),
+    ours: (rt) => [...rt.fdb.dump()].map(fdbWords),
+    ignored: ["ifname", "master", "viaIf"],
+    cases: [
+      {
+        command: "bridge fdb add 02:00:00:00:00:21 dev v1 master static vlan 1",
+        make: (rt) =>
+          rt.fdb.add({
+            index: indexOf(rt, "v1"),
+            address: "02:00:00:00:00:21",
+            master: true,
+            state: "noArp",
+            vlan: 1,
+          }),
+      },
+      {
+        command: "bridge fdb add 02:00:00:00:00:22 dev v1 master static sticky extern_learn vlan 1",
+        make: (rt) =>
+          rt.fdb.add({
+            index: indexOf(rt, "v1"),
+            address: "02:00:00:00:00:22",
+            master: true,
+            state: "noArp",
+            sticky: true,
+            externLearned: true,
+            vlan: 1,
+          }),
+      },
+      {
+        command:
+          "bridge fdb append 00:00:00:00:00:00 dev vx0 dst 198.51.100.9 port 4790 vni 8 src_vni 9 self permanent",
+        make: (rt) =>
+          rt.fdb.append({
+            index: indexOf(rt, "vx0"),
+            address: "00:00:00:00:00:00",
+            destination: "198.51.100.9",
+            port: 4790,
+            vni: 8,
+            sourceVni: 9,
+          }),
+      },
+      {
+        command: "bridge fdb add 02:00:00:00:00:23 dev v0 self permanent",
+        make: (rt, index) => rt.fdb.add({ index, address: "02:00:00:00:00:23" }),
+      },
+    ],
+  },
+  "bridge VLANs": {
+    needs: ["bridge_vlan", "vxlan"],
+    prepare: bridged,
+    theirs: (namespace) =>
+      showBridge(namespace, "-c vlan show").flatMap(({ ifname, vlans }) =>
+        (vlans as Words[]).map((one) => ({ ifname, flags: [], ...one })),
+      ),
+    ours: (rt) =>
+      [...rt.bridgeVlans.dump()].map(({ index, vid, vidEnd, pvid, untagged }) => ({
+        ifname: rt.links.get(index).name,
+        vlan: vid,
+        vlanEnd: vidEnd === vid ? undefined : vidEnd,
+        flags: [...(pvid ? ["PVID"] : []), ...(untagged ? ["Egress Untagged"] : [])],
+      })),
+    // How a VLAN forwards is in messages of another type.
+    ignored: ["state", "mcast_router", "neigh_suppress", "mcast_max_groups", "mcast_n_groups"],
+    cases: [
+      {
+        command: "bridge vlan add dev v1 vid 10-20",
+        make: (rt) => rt.bridgeVlans.add({ index: indexOf(rt, "v1"), vid: 10, vidEnd: 20 }),
+      },
+      {
+        command: "bridge vlan add dev v1 vid 30 pvid untagged",
+        make: (rt) => rt.bridgeVlans.add({ index: indexOf(rt, "v1"), vid: 30, pvid: true, untagged: true }),
+      },
+      {
+        command: "bridge vlan add dev br0 vid 40 self",
+        make: (rt) => rt.bridgeVlans.add({ index: indexOf(rt, "br0"), vid: 40, self: true }),
       },
     ],
   },
@@ -219,27 +344,31 @@ function network(rt: Rtnetlink, namespace: NetworkNamespace): number {
 const sorted = (all: readonly Words[], ignored: readonly string[]) =>
   all.map((one) => JSON.stringify(Object.entries(comparable(one, ignored)).sort())).sort();
 
-for (const [name, { theirs, ours, ignored, cases }] of Object.entries(kinds))
+for (const [name, { theirs, ours, ignored, cases, prepare, needs: features = [] }] of Object.entries(kinds))
   for (const { command, make } of cases)
-    needs("root", "veth")(
-      `${name}: what "ip ${command}" makes is what we make, and both read the same`,
-      () => {
-        const byIp = inNamespace((rt, namespace) => {
-          network(rt, namespace);
-          ip(namespace, ...command.split(" "));
-          const said = sorted(theirs(namespace), ignored);
-          assert.equal(sorted(ours(rt), ignored), said);
-          return said;
-        });
-        const byUs = inNamespace((rt, namespace) => {
-          make(rt, network(rt, namespace));
-          const said = sorted(theirs(namespace), ignored);
-          assert.equal(sorted(ours(rt), ignored), said);
-          return said;
-        });
-        assert.equal(byUs, byIp);
-      },
-    );
+    needs(
+      "root",
+      "veth",
+      ...features,
+    )(`${name}: what "ip ${command}" makes is what we make, and both read the same`, () => {
+      const byIp = inNamespace((rt, namespace) => {
+        network(rt, namespace);
+        prepare?.(rt);
+        ip(namespace, ...command.split(" "));
+        const said = sorted(theirs(namespace), ignored);
+        assert.equal(sorted(ours(rt), ignored), said);
+        return said;
+      });
+      const byUs = inNamespace((rt, namespace) => {
+        const index = network(rt, namespace);
+        prepare?.(rt);
+        make(rt, index);
+        const said = sorted(theirs(namespace), ignored);
+        assert.equal(sorted(ours(rt), ignored), said);
+        return said;
+      });
+      assert.equal(byUs, byIp);
+    });
 
 const links: readonly {
   readonly needs: Feature;

@@ -12,7 +12,7 @@ type Json = Record<string, unknown>;
 
 const tc = (namespace: NetworkNamespace, args: string): Json[] => {
   const text = namespace.run(() =>
-    execFileSync("tc", ["-s", "-d", "-j", ...args.split(" ")], { encoding: "utf8" }),
+    execFileSync("tc", ["-s", "-d", "-j", ...args.split(" ")], { encoding: "utf8", stdio: "pipe" }),
   );
   return JSON.parse(text) as Json[];
 };
@@ -143,7 +143,7 @@ needs("sch_tbf")("qdiscs reckon sizes by a table, as tc(8) makes and reads it", 
       });
     const byTc = read((_rt, namespace) => {
       const command = `qdisc add dev v0 root stab ${text} tbf rate 1mbit burst 5000 limit 10000`;
-      namespace.run(() => execFileSync("tc", command.split(" ")));
+      namespace.run(() => execFileSync("tc", command.split(" "), { stdio: "pipe" }));
     });
     const byUs = read((rt, _namespace, at) =>
       rt.qdiscs.add({

@@ -1,6 +1,6 @@
 // Captures what a kernel says of the objects in scenarios.ts, for captured-objects.test.ts. From the checkout's root:
 //   npm run vm -- --kernel 6.12 --timeout 500 --share OUT -- node packages/netlink/dist/testing/capture.js OUT
-// and then, by hand, OUT/captured-objects.ts goes beside this file and through `biome check --write`.
+// (or with the names of some tables behind OUT) and then, by hand, OUT/captured-objects.ts goes beside this file and through `biome check --write`.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,10 +11,12 @@ import { ethtool } from "../generic/ethtool.js";
 import type { FamilyDeclaration } from "../generic/family.js";
 import { GenericNetlink } from "../generic/generic-netlink.js";
 import { netdev } from "../generic/netdev.js";
+import { wireguard, wireguardDevice } from "../generic/wireguard.js";
 import { rtnetlinkMessages } from "../rtnetlink/message-types.js";
 import { RtmType } from "../rtnetlink/messages.js";
-import { binary, Output } from "../schema/index.js";
+import { binary, encode, Output } from "../schema/index.js";
 import { NetlinkProtocol, NetlinkSocket } from "../socket.js";
+import { actionMessage } from "../tc/action-message.js";
 import { type Scenario, scenarios, type Table } from "./scenarios.js";
 
 /** What a table has, and what iproute2 shows of it. */
@@ -56,6 +58,10 @@ const tables: Partial<Record<Table, readonly [object: string, body: number[], sh
   netconfMpls: ["NETCONF", header(4, AF_MPLS)],
   namespaceId: ["NSID", header(4), "ip netns list-id"],
   // IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS; of bridges RTEXT_FILTER_BRVLAN.
+  mdb: ["MDB", header(8, AF_BRIDGE)],
+  // TCM_IFINDEX_MAGIC_BLOCK in tcm_ifindex, and the block's number in tcm_parent.
+  blockFilter: ["TFILTER", [...header(4), 255, 255, 255, 255, ...header(4), 22, ...header(3), ...header(4)]],
+  qdisc: ["QDISC", header(20)],
   link: ["LINK", [...header(16), 8, 0, 29, 0, 8, 0, 0, 0], "ip link show"],
   bridgeLink: ["LINK", [...header(16, AF_BRIDGE), 8, 0, 29, 0, 2, 0, 0, 0]],
   inet6Link: ["LINK", header(16, AF_INET6)],
@@ -69,7 +75,9 @@ function header(length: number, family = 0): number[] {
 const MOST = 6;
 
 const out: string[] = [];
+const [, , , ...only] = process.argv;
 for (const scenario of scenarios) {
+  if (only.length > 0 && !only.includes(scenario.table)) continue;
   for (const commands of scenario.table === "link"
     ? scenario.commands.map((one) => [one])
     : [scenario.commands]) {
@@ -80,7 +88,8 @@ for (const scenario of scenarios) {
     let before: State =
       scenario.all || scenario.table === "link" ? { rows: [], shown: [] } : read(scenario, namespace);
     for (const command of commands) {
-      const { status, stderr } = inside(command);
+      if (scenario.table === "wireguard") configureWireguard(namespace);
+      const { status, stderr } = scenario.table === "wireguard" ? inside("true") : inside(command);
       if (status !== 0) {
         console.error(`FAILED ${command}: ${stderr.trim()}`);
         continue;
@@ -155,6 +164,7 @@ function keyOf(row: Row): string {
 }
 
 function read({ table }: Scenario, netns: NetworkNamespace): State {
+  if (table === "action") return { rows: [...actions(netns)], shown: [] };
   const found = tables[table];
   if (!found) return { rows: [...generic(table, netns)], shown: [] };
   const [object, body, show] = found;
@@ -172,6 +182,43 @@ function read({ table }: Scenario, netns: NetworkNamespace): State {
     rows,
     shown: ["inet", "inet6"].flatMap((family) => infos.filter((info) => info.family === family)),
   };
+}
+
+/** The actions of every kind. */
+function* actions(netns: NetworkNamespace): Generator<Row> {
+  using socket = NetlinkSocket.open(NetlinkProtocol.ROUTE, { netns });
+  for (const kind of ["gact", "mirred", "police", "skbedit", "vlan", "pedit"]) {
+    const body = encode(actionMessage(), { attributes: { actions: [{ kind }] } });
+    const request = { operation: "RTM_GETACTION", action: "capture", type: RtmType.RTM_GETACTION, body };
+    // Kinds without an action have an empty answer.
+    for (const one of socket.dump(request, binary))
+      if (one.length > header(8).length) yield { type: "RTM_NEWACTION", body: one.slice() };
+  }
+}
+
+/** What wg(8) would be asked for, where a machine has that. */
+function configureWireguard(netns: NetworkNamespace): void {
+  using genl = GenericNetlink.open({ netns });
+  const key = (byte: number) => Buffer.alloc(32, byte).toString("base64");
+  genl.use(wireguard).acknowledge("setDevice", {
+    name: "x0",
+    privateKey: key(8),
+    listenPort: 5182,
+    mark: 7,
+    peers: [
+      {
+        publicKey: key(3),
+        presharedKey: key(9),
+        endpoint: { address: "192.0.2.1", port: 51_820 },
+        persistentKeepaliveSeconds: 25,
+        allowedIps: [
+          { family: "ipv4", address: "10.0.0.0", prefixLength: 8 },
+          { family: "ipv6", address: "fd00::", prefixLength: 64 },
+        ],
+      },
+      { publicKey: key(4), endpoint: { address: "fe80::1", port: 51_821, scopeId: 1 } },
+    ],
+  });
 }
 
 /** The answers to the commands of generic netlink; their types are the constants. */
@@ -196,10 +243,21 @@ function* generic(table: Table, netns: NetworkNamespace): Generator<Row> {
     }
   }
   const declaration: FamilyDeclaration | undefined =
-    table === "ethtool" ? ethtool : table === "netdev" ? netdev : undefined;
+    table === "ethtool"
+      ? ethtool
+      : table === "netdev"
+        ? netdev
+        : table === "wireguard"
+          ? wireguard
+          : undefined;
   if (!declaration) return;
   const { id } = genl.families.get(declaration.name);
-  const attributes = table === "ethtool" ? Uint8Array.of(4, 0, 1, 0x80) : new Uint8Array(0);
+  const attributes =
+    table === "ethtool"
+      ? Uint8Array.of(4, 0, 1, 0x80)
+      : table === "wireguard"
+        ? encode(wireguardDevice, { name: "x0" })
+        : new Uint8Array(0);
   for (const [command, one] of Object.entries(declaration.commands))
     if (!command.startsWith("set")) yield* ask(id, one.id, one.replyConstant ?? one.constant, attributes);
 }

@@ -22,6 +22,11 @@ export type Table =
   | "namespaceId"
   | "family"
   | "policy"
+  | "mdb"
+  | "action"
+  | "blockFilter"
+  | "qdisc"
+  | "wireguard"
   | "ethtool"
   | "netdev";
 
@@ -331,4 +336,52 @@ export const scenarios: readonly Scenario[] = [
   { table: "policy", commands: ["genl ctrl list"], all: true },
   { table: "ethtool", commands: [pair], all: true },
   { table: "netdev", commands: [upPair], all: true },
+  {
+    table: "mdb",
+    setup: `${bridged}; ip link set v1 up; ip link set v0 up; ip link set x0 up`,
+    commands: [
+      "bridge mdb add dev x0 port v0 grp 239.1.1.1 permanent vid 1",
+      "bridge mdb add dev x0 port v0 grp 239.1.1.2 src 192.0.2.7 permanent vid 1",
+      "bridge mdb add dev x0 port v0 grp ff0e::7 permanent vid 1",
+      "bridge mdb add dev x0 port v0 grp 01:00:5e:7f:00:09 permanent vid 1",
+      "ip link set x0 type bridge mcast_igmp_version 3 mcast_mld_version 2; bridge mdb add dev x0 port v0 grp 239.1.1.3 permanent vid 1",
+      "bridge link set dev v0 mcast_router 2",
+    ],
+  },
+  {
+    table: "mdb",
+    setup: "ip link add x0 type vxlan id 7 dstport 4789",
+    commands: ["bridge mdb add dev x0 port x0 grp 239.1.1.1 permanent"],
+  },
+  ...[
+    "tc actions add action drop random determ pass 7 index 12 cookie 00112233",
+    "tc actions add action gact pass index 3 action gact continue index 4",
+    "tc actions add action police rate 50gbit burst 4mb peakrate 60gbit mtu 64kb index 5",
+    "tc actions add action police pkts_rate 1000 pkts_burst 200 index 6",
+    "tc actions add action skbedit mark 5/0xff priority 1:3 index 7",
+    "tc actions add action vlan push id 5 protocol 802.1ad priority 3 index 8",
+    "tc actions add action pedit ex munge ip ttl add 1 index 9",
+    `${pair}; tc actions add action mirred egress redirect dev v0 index 10`,
+  ].map((command): Scenario => ({ table: "action", commands: [command] })),
+  {
+    table: "blockFilter",
+    setup: `${upPair}; tc qdisc add dev v0 ingress_block 22 clsact`,
+    commands: [
+      "tc filter add block 22 protocol ip prio 5 flower src_ip 10.0.0.0/8 action drop",
+      "tc filter add block 22 protocol all prio 6 chain 3 matchall action pass",
+    ],
+  },
+  {
+    table: "qdisc",
+    setup: upPair,
+    commands: [
+      "tc qdisc add dev v0 root stab overhead -4 linklayer atm mpu 64 tbf rate 1mbit burst 5000 limit 10000",
+      "tc qdisc add dev v1 root estimator 250ms 1s fq_codel",
+    ],
+  },
+  {
+    table: "wireguard",
+    setup: "ip link add x0 type wireguard",
+    commands: ["setDevice, as configureWireguard of capture.ts does"],
+  },
 ];
