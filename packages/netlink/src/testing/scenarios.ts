@@ -348,11 +348,6 @@ export const scenarios: readonly Scenario[] = [
       "bridge link set dev v0 mcast_router 2",
     ],
   },
-  {
-    table: "mdb",
-    setup: "ip link add x0 type vxlan id 7 dstport 4789",
-    commands: ["bridge mdb add dev x0 port x0 grp 239.1.1.1 permanent"],
-  },
   ...[
     "tc actions add action drop random determ pass 7 index 12 cookie 00112233",
     "tc actions add action gact pass index 3 action gact continue index 4",
