@@ -1,23 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { parseQuantity } from "@weir/shaper";
-import { runInVm } from "@weir/test-vm";
 import { latencyChart, throughputChart } from "./charts.js";
 import { measureCosts } from "./cost.js";
 import { goals } from "./goals.js";
-import type { Answer, Order } from "./guest.js";
+import { measureInVm } from "./machine.js";
 import { page } from "./page.js";
-import { type Choice, estimate, MAIN_RATE, type PeerName, peerNames, plan, type Stage } from "./plan.js";
-import { Progress } from "./progress.js";
+import { type Choice, MAIN_RATE, type PeerName, peerNames, plan, type Stage } from "./plan.js";
 import { type Exactness, mean, type Report } from "./report.js";
 import { compileFlows } from "./sparse.js";
 import { plain, tables } from "./table.js";
 
-const guest = fileURLToPath(new URL("guest.js", import.meta.url));
 const checkout = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** With how many processors, and flows, it is looked for overshoot. */
@@ -71,6 +68,7 @@ function choice(): Choice {
 }
 
 async function measureAll(stages: readonly Stage[], folder: string): Promise<Report> {
+  const { kernel } = options;
   const before = loadavg()[0]!;
   const loads = [before];
   const watching = setInterval(() => loads.push(loadavg()[0]!), 10_000);
@@ -78,7 +76,7 @@ async function measureAll(stages: readonly Stage[], folder: string): Promise<Rep
     const flows = join(folder, "flows");
     compileFlows(flows);
     const costs = measureCosts();
-    const answer = await inVm(stages, { flows, folder, cpus: 2, virtualTime: true });
+    const answer = await measureInVm(stages, { kernel, flows, folder, cpus: 2, virtualTime: true });
     const exactness = options.quick ? undefined : await measureExactness(flows, folder);
     return {
       ...answer,
@@ -95,6 +93,7 @@ async function measureAll(stages: readonly Stage[], folder: string): Promise<Rep
 
 /** Many flows on more processors, in real time: in virtual time they take turns, and do not race. */
 async function measureExactness(flows: string, folder: string): Promise<Exactness | undefined> {
+  const { kernel } = options;
   const test = {
     bitsPerSecond: MAIN_RATE,
     direction: "egress",
@@ -103,44 +102,10 @@ async function measureExactness(flows: string, folder: string): Promise<Exactnes
     ecn: false,
     seconds: EXACT.seconds,
   } as const;
-  const machine = { flows, folder, cpus: EXACT.cpus, virtualTime: false };
-  const { cells, cpus } = await inVm([{ test, peers: ["weir"] }], machine);
+  const machine = { kernel, flows, folder, cpus: EXACT.cpus, virtualTime: false };
+  const { cells, cpus } = await measureInVm([{ test, peers: ["weir"] }], machine);
   const wire = cells[0]?.wireBitsPerSecond;
   return wire && { cpus, flows: test.flows, bitsPerSecond: test.bitsPerSecond, wireBitsPerSecond: wire };
-}
-
-/** Boots a machine, and has the stages measured there. What was measured before it failed counts. */
-async function inVm(
-  stages: readonly Stage[],
-  machine: { flows: string; folder: string; cpus: number; virtualTime: boolean },
-): Promise<Answer> {
-  const { flows, folder, ...rest } = machine;
-  const share = join(folder, `vm-${machine.cpus}`);
-  mkdirSync(share);
-  const output = join(share, "answer.json");
-  const order: Order = { stages, flows, output };
-  const orderFile = join(share, "order.json");
-  writeFileSync(orderFile, JSON.stringify(order));
-  const progress = new Progress(stages, machine.virtualTime);
-  say(progress.announcement);
-  try {
-    const { exitStatus } = await runInVm({
-      kernel: options.kernel,
-      command: [process.execPath, guest, orderFile],
-      ...rest,
-      shares: [folder],
-      timeoutMs: (estimate(stages) * 20 + 900) * 1000,
-      stdout: progress,
-      stderr: process.stderr,
-      forwardSignals: true,
-      progress: (message) => say(`vm: ${message}`),
-    });
-    if (exitStatus !== 0) say(`the measurement ended with status ${exitStatus}; what it said is above`);
-  } catch (error) {
-    say(`the measurement was cut short: ${(error as Error).message}`);
-  }
-  if (!existsSync(output)) throw new Error("nothing was measured");
-  return JSON.parse(readFileSync(output, "utf8")) as Answer;
 }
 
 function show(measuredReport: Report): void {
@@ -171,8 +136,4 @@ function show(measuredReport: Report): void {
   const file = join(checkout, "docs/measurements.md");
   writeFileSync(file, page(measuredReport));
   execFileSync(join(checkout, "node_modules/.bin/biome"), ["format", "--write", file], { stdio: "ignore" });
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }

@@ -6,21 +6,26 @@ const VIRTUAL_SECOND = 2.5;
 
 /** Reads what the guest says about how far it is, as "3/22" on a line, and says how long the rest will take. */
 export class Progress extends Writable {
-  readonly #stages: readonly Stage[];
+  /** What each measurement takes by the estimate. */
+  readonly #each: readonly number[];
   readonly #slowness: number;
+  readonly #whole: number;
   #began = 0;
   #rest = "";
 
   constructor(stages: readonly Stage[], virtualTime: boolean) {
     super();
-    this.#stages = stages;
+    this.#whole = estimate(stages);
+    this.#each = stages.flatMap((stage) =>
+      stage.peers.map((peer) => estimate([{ ...stage, peers: [peer] }])),
+    );
     this.#slowness = virtualTime ? VIRTUAL_SECOND : 1;
   }
 
   /** How much is to come. */
   get announcement(): string {
-    const cells = this.#stages.reduce((sum, { peers }) => sum + peers.length, 0);
-    return `${cells} ${cells === 1 ? "measurement" : "measurements"}, about ${minutes(estimate(this.#stages) * this.#slowness)}`;
+    const { length } = this.#each;
+    return `${length} ${length === 1 ? "measurement" : "measurements"}, about ${minutes(this.#whole * this.#slowness)}`;
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
@@ -33,24 +38,35 @@ export class Progress extends Writable {
   #report(line: string): void {
     const match = /^(\d+)\/(\d+)$/.exec(line);
     if (!match) return;
-    const [at, total] = [Number(match[1]), Number(match[2])];
-    if (at === 0) {
+    // Where another machine went on, it has only the rest to do.
+    const before = this.#each.length - Number(match[2]);
+    const at = before + Number(match[1]);
+    if (at === before) {
       this.#began = performance.now();
       return;
     }
     // Not after each one.
-    if (at % 5 !== 0 || at === total) return;
-    const seconds = ((performance.now() - this.#began) / 1000) * (this.#left(at) / (1 - this.#left(at)));
-    process.stderr.write(`  (${at} of ${total}, about ${minutes(seconds)} left)\n`);
+    if (at % 5 !== 0 || at === this.#each.length) return;
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const slowness = (performance.now() - this.#began) / 1000 / sum(this.#each.slice(before, at));
+    const left = minutes(sum(this.#each.slice(at)) * slowness);
+    process.stderr.write(`  (${at} of ${this.#each.length}, about ${left} left)\n`);
+  }
+}
+
+/** Keeps the end of what is written. */
+export class Tail extends Writable {
+  readonly #length: number;
+  text = "";
+
+  constructor(length: number) {
+    super();
+    this.#length = length;
   }
 
-  /** The part of the whole that is left after so many cells. */
-  #left(count: number): number {
-    const each = this.#stages.flatMap((stage) =>
-      stage.peers.map((peer) => estimate([{ ...stage, peers: [peer] }])),
-    );
-    const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-    return sum(each.slice(count)) / sum(each);
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text = `${this.text}${chunk}`.slice(-this.#length);
+    done();
   }
 }
 
