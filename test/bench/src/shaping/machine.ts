@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runInVm } from "@weir/test-vm";
+import { runInVm, VmError } from "@weir/test-vm";
 import type { Answer, Order } from "./guest.js";
 import { estimate, type PeerName, type Stage } from "./plan.js";
 import { Progress, Tail } from "./progress.js";
@@ -31,9 +31,13 @@ export async function measureInVm(stages: readonly Stage[], machine: MachineOpti
   for (let boot = 0; boot < BOOTS; boot++) {
     const left = remaining(stages, answer);
     if (left.length === 0) break;
-    const more = await boots(left, { ...machine, name: `vm-${machine.cpus}-${boot}` }, progress);
-    if (!more) continue;
-    answer = answer ? merged(answer, more) : more;
+    const { answer: more, died } = await boots(
+      left,
+      { ...machine, name: `vm-${machine.cpus}-${boot}` },
+      progress,
+    );
+    if (more) answer = answer ? merged(answer, more) : more;
+    if (!died) break;
   }
   if (!answer) throw new Error("nothing was measured");
   return answer;
@@ -60,7 +64,7 @@ async function boots(
   stages: readonly Stage[],
   machine: MachineOptions & { name: string },
   progress: Progress,
-): Promise<Answer | undefined> {
+): Promise<{ answer: Answer | undefined; died: boolean }> {
   const { flows, folder, name, cpus, virtualTime, kernel } = machine;
   const share = join(folder, name);
   mkdirSync(share);
@@ -68,6 +72,7 @@ async function boots(
   const order: Order = { stages, flows, output };
   const orderFile = join(share, "order.json");
   writeFileSync(orderFile, JSON.stringify(order));
+  let died = false;
   const lastWords = new Tail(6_000);
   try {
     const { exitStatus } = await runInVm({
@@ -85,9 +90,11 @@ async function boots(
     });
     if (exitStatus !== 0) print(`the measurement ended with status ${exitStatus}; what it said is above`);
   } catch (error) {
+    died = error instanceof VmError && error.code === "GUEST_FAILED";
     print(`${lastWords.text}\nthe measurement was cut short: ${(error as Error).message}`);
   }
-  return existsSync(output) ? (JSON.parse(readFileSync(output, "utf8")) as Answer) : undefined;
+  const answer = existsSync(output) ? (JSON.parse(readFileSync(output, "utf8")) as Answer) : undefined;
+  return { answer, died };
 }
 
 function print(text: string): void {

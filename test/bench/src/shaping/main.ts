@@ -29,15 +29,27 @@ const { values: options } = parseArgs({
     flows: { type: "string" },
     seconds: { type: "string" },
     json: { type: "string" },
-    /** Print what another run wrote, and draw its pictures, instead of measuring. */
+    /** Print what other runs wrote, and draw its pictures, instead of measuring: files, apart by commas. */
     from: { type: "string" },
     /** Write docs/measurements.md and its pictures. */
     docs: { type: "boolean", default: false },
   },
 });
 
-const report = options.from ? (JSON.parse(readFileSync(options.from, "utf8")) as Report) : await measured();
+const report = options.from ? together(options.from.split(",")) : await measured();
 show(report);
+
+/** What several runs measured, of different loads. */
+function together(files: readonly string[]): Report {
+  const reports = files.map((file) => JSON.parse(readFileSync(file, "utf8")) as Report);
+  return {
+    ...reports[0]!,
+    cells: reports.flatMap(({ cells }) => cells),
+    failures: reports.flatMap(({ failures }) => failures),
+    command: reports.map(({ command }) => command).join("\n"),
+    ...Object.assign({}, ...reports.map(({ exactness }) => (exactness ? { exactness } : {}))),
+  };
+}
 
 /** Measures everything that was asked for. */
 async function measured(): Promise<Report> {

@@ -14,7 +14,8 @@ const descriptions: Readonly<Record<PeerName, string>> = {
   bandwidth:
     "the reference `bandwidth` plugin of Debian's containernetworking-plugins on a veth pod on a bridge, with the burst that `tbf` has",
   containerd: "the same with the burst that containerd asks for where annotations name a rate: 4 Gbit",
-  police: "`tc`'s `police` action at the pod's ingress, as those have it who do not shape ingress",
+  police:
+    "`tc`'s `police` action at the pod's ingress with a burst of 50 ms, which is how Cilium limits ingress",
   unshaped: "no limit",
 };
 

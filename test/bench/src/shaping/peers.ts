@@ -19,6 +19,11 @@ function burstBytes(bitsPerSecond: number): number {
   return Math.max(32_768, Math.round((bitsPerSecond / 8) * 0.002));
 }
 
+/** As Cilium polices ingress: 50 ms; less than the largest packet, and none of those would pass. */
+function policeBurstBytes(bitsPerSecond: number): number {
+  return Math.max(131_072, Math.round((bitsPerSecond / 8) * 0.05));
+}
+
 /** What containerd asks for where a pod's annotations name a rate, since they cannot name a burst. */
 const CONTAINERD_BURST_BITS = 2 ** 32 - 1;
 
@@ -37,7 +42,7 @@ export function createPeer(name: PeerName, place: Place): Peer {
       return tc({
         ingress: (rate) => [
           "qdisc add dev eth0 clsact",
-          `filter add dev eth0 ingress matchall action police rate ${rate}bit burst ${burstBytes(rate)} drop`,
+          `filter add dev eth0 ingress matchall action police rate ${rate}bit burst ${policeBurstBytes(rate)} drop`,
         ],
       });
     case "tbf":
