@@ -8,6 +8,9 @@ import { Progress, Tail } from "./progress.js";
 
 const guest = fileURLToPath(new URL("guest.js", import.meta.url));
 
+/** Runs node from the guest's own memory: see bringIntoMemory, which comes too late for it. */
+const fromMemory = 'cp "$1" /tmp/node && shift && exec /tmp/node "$@"';
+
 /** How often a machine that died is booted again: emulated kernels do, now and then. */
 const BOOTS = 4;
 
@@ -77,7 +80,7 @@ async function boots(
   try {
     const { exitStatus } = await runInVm({
       kernel,
-      command: [process.execPath, guest, orderFile],
+      command: ["sh", "-c", fromMemory, "sh", process.execPath, guest, orderFile],
       cpus,
       virtualTime,
       shares: [folder],

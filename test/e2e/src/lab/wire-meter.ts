@@ -14,6 +14,10 @@ const LINK_HEADER = 14;
 /** What arrives before the test itself: connections are made and parameters exchanged. */
 const PRELUDE_BYTES = 20_000;
 
+/** A reading that takes longer says nothing about one time; as often it is tried. */
+const TORN_SECONDS = 0.002;
+const READS = 5;
+
 /**
  * Counts what a pod's IP stack receives, as it was on the wire: behind everything that shapes, on either side, and
  * independent of it. The kernel counts bytes of merged packets (net/ipv4/ip_input.c); the headers that merging took
@@ -30,11 +34,7 @@ export class WireMeter implements Disposable {
   }
 
   read(): Sample {
-    const [seconds, netstat, snmp] = this.#namespace.run(() => [
-      Number(process.hrtime.bigint()) / 1e9,
-      readFileSync("/proc/thread-self/net/netstat", "latin1"),
-      readFileSync("/proc/thread-self/net/snmp", "latin1"),
-    ]);
+    const [seconds, netstat, snmp] = this.#atOneTime();
     const extended = counters(netstat, "IpExt");
     const packets = ["InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"].reduce(
       (sum, name) => sum + (extended.get(name) ?? 0),
@@ -43,6 +43,19 @@ export class WireMeter implements Disposable {
     const merged = packets - (counters(snmp, "Ip").get("InReceives") ?? 0);
     const bytes = (extended.get("InOctets") ?? 0) + merged * this.#headerBytes + packets * LINK_HEADER;
     return { seconds, bytes };
+  }
+
+  /** What the counters are at a time. A reader that lost its processor in between reads again. */
+  #atOneTime(): readonly [seconds: number, netstat: string, snmp: string] {
+    return this.#namespace.run(() => {
+      for (let tries = 1; ; tries++) {
+        const before = Number(process.hrtime.bigint()) / 1e9;
+        const netstat = readFileSync("/proc/thread-self/net/netstat", "latin1");
+        const snmp = readFileSync("/proc/thread-self/net/snmp", "latin1");
+        const after = Number(process.hrtime.bigint()) / 1e9;
+        if (after - before < TORN_SECONDS || tries === READS) return [(before + after) / 2, netstat, snmp];
+      }
+    });
   }
 
   /**
