@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { Rtnetlink } from "../rtnetlink/rtnetlink.js";
 import { mirred } from "../tc/action.js";
 import { needs } from "../testing/needs.js";
+import { dumpKinds } from "./dump.js";
 
 const root = needs("veth", "bridge", "sch_clsact", "sch_htb", "sch_tbf", "cls_u32", "act_mirred");
 
@@ -197,12 +198,12 @@ root("lines read as operators know them", () =>
     assert.match(run("dump", "class", "--dev", "v0"), /^class htb 1:10 dev v0 root .*rate 10Mbit/m);
     assert.match(
       run("dump", "filter", "--dev", "v0"),
-      /^filter dev v0 ingress protocol ip pref 3 u32 .*mode egressRedirect ifindex v1/m,
+      /^filter dev v0 ingress protocol ip pref 3 u32 .*action mirred egress redirect dev v1/m,
     );
     const details = run("dump", "link", "--dev", "v1", "-d");
     assert.match(details, /\n {4}mtu 1500\n/);
     assert.match(details, /\n {4}master br0\n/);
-    for (const kind of ["link", "addr", "route", "rule", "neigh", "qdisc", "class", "filter", "family"])
+    for (const kind of dumpKinds)
       assert.not.match(run("dump", kind, "-d"), /undefined|\[object|[^\P{Cc}\n]/u);
   }),
 );

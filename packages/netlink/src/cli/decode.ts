@@ -109,11 +109,15 @@ const addressFamilies: Readonly<Record<number, string>> = {
 
 /** A header whose numbers have the names that its struct does not say. */
 function named(name: string, header: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { family, flags, type, request, info } = header;
+  const { family, flags, type, request, info, index, parent } = header;
   return {
     ...header,
     // A filter's priority and protocol share a word: tcm_info of struct tcmsg.
     ...(typeof info === "number" && /(?:TFILTER|CHAIN)$/.test(name) ? filterInfo(info) : {}),
+    // TCM_IFINDEX_MAGIC_BLOCK: the parent is the number of a block.
+    ...(index === -1 && /(?:TFILTER|CHAIN)$/.test(name)
+      ? { index: undefined, parent: undefined, block: parent }
+      : {}),
     ...(typeof family === "number" ? { family: addressFamilies[family] ?? family } : {}),
     // Addresses have the lower eight of their flags in the header.
     ...(typeof flags === "number" && /ADDR$/.test(name) ? { flags: addressFlags(flags) } : {}),

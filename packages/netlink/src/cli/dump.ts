@@ -8,6 +8,7 @@ import {
   type Link,
   type MdbEntry,
   type Neighbour,
+  type NeighbourFilter,
   type NexthopObject,
   parseHandle,
   type Qdisc,
@@ -21,6 +22,7 @@ import { toJson } from "./json.js";
 import {
   addressLine,
   classLine,
+  filterHandle,
   filterLine,
   type LineContext,
   linkLine,
@@ -148,7 +150,7 @@ const rows: Readonly<Record<Exclude<DumpKind, "family">, Rows>> = {
     const all =
       family === "bridge"
         ? rt.fdb.dump({ index, master })
-        : rt.neighbours.dump({ index, master, family: ipFamily(options) });
+        : neighboursOf(rt, { index, master, family: ipFamily(options) });
     withDevices(rt, options, terminal, all, neighbourLine);
   },
   nexthop: (rt, options, terminal) => {
@@ -175,6 +177,12 @@ const rows: Readonly<Record<Exclude<DumpKind, "family">, Rows>> = {
     withDevices(rt, options, terminal, filtersAt(rt, options), filterLine);
   },
 };
+
+/** Neighbours, and those that are answered for. */
+function* neighboursOf(rt: Rtnetlink, filter: NeighbourFilter): Iterable<Neighbour> {
+  yield* rt.neighbours.dump(filter);
+  yield* rt.neighbours.dump({ ...filter, proxy: true });
+}
 
 function* classes(
   rt: Rtnetlink,
@@ -294,7 +302,8 @@ function jsonWithNames(one: object, { device, tc }: Printed): string {
   const { table, handle, parent } = one as Readonly<Record<string, unknown>>;
   const names: Record<string, string | undefined> = {};
   if (device !== undefined) names.device = device;
-  if (tc && typeof handle === "number") names.handleText = formatHandle(handle);
+  if (tc && typeof handle === "number")
+    names.handleText = "protocol" in one ? filterHandle(one as Filter) : formatHandle(handle);
   if (tc && typeof parent === "number") names.parentText = formatHandle(parent);
   if (typeof table === "number") names.tableName = routeTables.name(table) ?? String(table);
   const object = toJson(one);

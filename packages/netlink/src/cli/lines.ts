@@ -12,6 +12,7 @@ import {
   type Rule,
   type TrafficClass,
 } from "../index.js";
+import { filterOptions } from "./filter-line.js";
 import {
   addressProtocol,
   type DeviceNames,
@@ -106,7 +107,7 @@ export function routeLine(route: Route, { devices, style }: LineContext): string
     route.preferredSource && `src ${route.preferredSource}`,
     route.priority !== 0 && `metric ${route.priority}`,
     route.attributes.flow !== undefined && `realm ${realmWords(route.attributes.flow)}`,
-    route.flags.map(snake).join(" "),
+    route.flags.map(routeFlagWord).join(" "),
     route.metrics && formatInline(route.metrics, { devices }),
     route.preference !== undefined && `pref ${route.preference}`,
     ways?.join(" "),
@@ -223,8 +224,8 @@ export function filterLine(filter: Filter, context: LineContext): string {
     `pref ${filter.priority}`,
     style.yellow(filter.kind),
     `chain ${filter.chain}`,
-    filter.kind === "u32" ? `fh ${u32Handle(filter.handle)}` : `handle 0x${filter.handle.toString(16)}`,
-    optionWords(filter.options, context),
+    filter.kind === "u32" ? `fh ${filterHandle(filter)}` : `handle ${filterHandle(filter)}`,
+    filterOptions(filter, context),
   );
 }
 
@@ -245,8 +246,9 @@ export function nexthopLine(nexthop: NexthopObject, { devices, style }: LineCont
   );
 }
 
-/** A u32 filter's handle as tc(8) has it: the table, its bucket where that is not the first, and the filter. */
-function u32Handle(handle: number): string {
+/** A filter's handle as tc(8) has it: of u32 the table, its bucket where that is not the first, and the filter. */
+export function filterHandle({ kind, handle }: Pick<Filter, "kind" | "handle">): string {
+  if (kind !== "u32") return `0x${handle.toString(16)}`;
   const bucket = (handle >>> 12) & 0xff;
   const node = handle & 0xfff;
   const table = `${(handle >>> 20).toString(16)}:`;
@@ -281,6 +283,11 @@ function optionWords(options: unknown, { devices }: LineContext): string {
 
 function tableWord(table: number): string {
   return routeTables.name(table) ?? String(table);
+}
+
+/** ip(8) writes "linkdown". */
+function routeFlagWord(flag: string): string {
+  return flag === "linkDown" ? "linkdown" : snake(flag);
 }
 
 function scopeWord(scope: string | number): string {

@@ -151,6 +151,11 @@ function lineOf(event: RtnetlinkEvent, context: LineContext): string {
       return style.yellow("synced: all that is there has been told");
     case "other":
       return `${style.bold("other")} ${describeBriefly(decodedOther(event), context.devices)}`;
+    // Lines about traffic control begin with the kind of object already.
+    case "qdisc":
+    case "class":
+    case "filter":
+      return `${changeWord(event.change, style)} ${objectLine(event, context)}`;
     default:
       return `${changeWord(event.change, style)} ${event.type} ${objectLine(event, context)}`;
   }

@@ -88,7 +88,7 @@ const JUMP = 1;
 const GOTO_CHAIN = 2;
 
 /** A verdict that holds a number: __TC_ACT_EXT of include/uapi/linux/pkt_cls.h. */
-function verdictText(value: number): string | undefined {
+export function verdictText(value: number): string | undefined {
   const rest = value & 0x0fff_ffff;
   if (value >>> 28 === GOTO_CHAIN) return `goto_chain ${rest}`;
   return value >>> 28 === JUMP ? `jump ${rest}` : undefined;
@@ -142,10 +142,17 @@ export function formatInline(value: object, meanings: Meanings): string {
       if (!Array.isArray(item)) return [`${name} { ${formatInline(item, meanings)} }`];
       if (item.length === 0) return [];
       if (!item.some(isNested))
-        return [`${name} ${item.map((one) => formatScalar(key, one, meanings)).join(",")}`];
+        return [`${name} ${item.map((one) => flagWord(key, formatScalar(key, one, meanings))).join(",")}`];
       return item.map((one) => `${name} { ${formatInline(one as object, meanings)} }`);
     })
     .join(" ");
+}
+
+/** Flags have underscores too. */
+function flagWord(key: string, text: string): string {
+  return /^(?:\w+F|f)lags$/.test(key) && !text.startsWith("0x")
+    ? text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    : text;
 }
 
 /** A value that a mask stands beside reads like the mask: in hexadecimal. */
