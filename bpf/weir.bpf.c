@@ -36,6 +36,9 @@ struct limit {
 	__u64 pass_ns;         /* what quiet flows may send in front of others all at once, in time at the limit's rate */
 	__u32 tick_shift;      /* a tick of the wheel is 1 << tick_shift nanoseconds */
 	__u32 generation;      /* flows of another generation are strangers: raised to forget all of them */
+	__u32 uplink;          /* which its packets share; 0: none, and the next two say nothing */
+	__u32 weight;          /* what it gets of what the uplink has left */
+	__u64 guarantee;       /* what it gets of the uplink whatever others want, in bits per second */
 	__u64 owner;           /* for user space alone: which attachment the entry belongs to */
 };
 
@@ -49,6 +52,7 @@ struct clock {
 	__u32 tick_shift; /* which the wheel was filled with */
 	struct bpf_spin_lock lock; /* used before Linux 5.12, which brought 64-bit compare-and-swap */
 	__u64 stranger_ns; /* the last departure of a packet whose flow had no place */
+	__u64 counted;     /* what an uplink counts of it: see count_claim() */
 	__u64 latest_ns;   /* the last departure of all */
 };
 
@@ -113,7 +117,12 @@ const volatile __u8 typed_timestamps = 0;
 
 struct packet {
 	__u64 now;
-	__u64 cost; /* the packet's time on the wire, at the limit's rate */
+	__u64 cost;     /* the packet's time on the wire, at the limit's rate */
+	__u64 earliest; /* how far back credit after idle reaches */
+	__u64 quantum;  /* the limit's quantum_ns */
+	__u64 pass;     /* the limit's pass_ns */
+	__u64 fair;     /* its cost at the pod's share of its uplink */
+	__u64 part;     /* how much of that share the pod's limit lets it use, in units of 1/65536 */
 };
 
 struct verdict {
@@ -176,6 +185,17 @@ static __always_inline __s32 take32(__s32 *from, int locked)
 	return value;
 }
 
+static __always_inline __s64 take64(__s64 *from, int locked)
+{
+	__s64 value;
+
+	if (!locked)
+		return __sync_lock_test_and_set(from, 0);
+	value = *from;
+	*from = 0;
+	return value;
+}
+
 static __always_inline int swap64(__u64 *where, __u64 old, __u64 new, int locked)
 {
 	if (!locked)
@@ -189,21 +209,21 @@ static __always_inline __u64 read64(__u64 *from)
 	return *(volatile __u64 *)from;
 }
 
-/* Moves the pod's clock on by a packet; the time before which all others will have left. */
-static __always_inline __u64 charge(struct clock *clock, __u64 earliest, __u64 cost, int locked)
+/* Moves a clock on by a packet; the time before which all others will have left. */
+static __always_inline __u64 charge(__u64 *next_ns, __u64 earliest, __u64 cost, int locked)
 {
 	for (int i = 0; i < RETRIES; i++) {
-		__u64 next = read64(&clock->next_ns);
+		__u64 next = read64(next_ns);
 		__u64 slot = later(next, earliest);
 
-		if (swap64(&clock->next_ns, next, slot + cost, locked))
+		if (swap64(next_ns, next, slot + cost, locked))
 			return slot;
 		if (locked)
 			break;
 	}
 	/* Others won every round: the packet is charged all the same, so that the limit holds. */
 	if (!locked)
-		return __sync_fetch_and_add(&clock->next_ns, cost);
+		return __sync_fetch_and_add(next_ns, cost);
 	return 0;
 }
 
@@ -308,10 +328,9 @@ static __always_inline struct flow *find_flow(struct __sk_buff *skb, __u32 index
 }
 
 /* Whether what passes in front of others is little enough. */
-static __always_inline int may_pass(struct clock *clock, const struct limit *limit, const struct packet *packet,
-				    int locked)
+static __always_inline int may_pass(struct clock *clock, const struct packet *packet, int locked)
 {
-	__u64 earliest = packet->now > limit->pass_ns ? packet->now - limit->pass_ns : 1;
+	__u64 earliest = packet->now > packet->pass ? packet->now - packet->pass : 1;
 	__u64 old = read64(&clock->pass_ns);
 	__u64 slot = later(old, earliest);
 
@@ -323,8 +342,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 					       const struct packet *packet, int locked)
 {
 	__u64 now = packet->now, cost = packet->cost, tick = now >> limit->tick_shift;
-	__u64 earliest = now > limit->burst_ns ? now - limit->burst_ns : 1;
-	__u64 slot = later(read64(&clock->next_ns), earliest);
+	__u64 slot = later(read64(&clock->next_ns), packet->earliest);
 	__u64 fair, start, credit, end, departure, wait, longest, active, latest, until;
 	struct verdict verdict = {};
 	int counted;
@@ -333,7 +351,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		/* More flows are under way than there are places: those that have none stand in one queue. */
 		if (slot > now + limit->horizon_ns)
 			return verdict;
-		verdict.departure = later(charge(clock, earliest, cost, locked), now);
+		verdict.departure = later(charge(&clock->next_ns, packet->earliest, cost, locked), now);
 		verdict.wait_ns = verdict.departure - now;
 		clock->stranger_ns = verdict.departure;
 		return verdict;
@@ -353,7 +371,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		 * share later; it leaves so that it ends then. A flow that has been quiet begins with credit for a packet,
 		 * so that it passes in front of what waits.
 		 */
-		credit = limit->quantum_ns * active;
+		credit = packet->quantum * active;
 		start = later(fair, now > credit ? now - credit : 1);
 		departure = later(start + verdict.share_ns - cost, now);
 		/* Two packets are nobody's queue, however slow the flow's turns are. */
@@ -366,7 +384,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		latest = read64(&clock->latest_ns);
 		departure += positive(slot - departure) & -(__u64)(departure >= latest);
 		verdict.passed = departure == now;
-		if (verdict.passed && !may_pass(clock, limit, packet, locked)) {
+		if (verdict.passed && !may_pass(clock, packet, locked)) {
 			verdict.passed = 0;
 			departure = slot;
 			wait = slot - now;
@@ -382,7 +400,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		departure = now;
 		end = earlier(later(fair, now) + verdict.share_ns, later(slot + cost, now));
 	}
-	charge(clock, earliest, cost, locked);
+	charge(&clock->next_ns, packet->earliest, cost, locked);
 
 	departure = later(departure, last_of(flow, now));
 	keep_last(flow, departure, now);
@@ -399,6 +417,8 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		count_flow(clock, fair >> limit->tick_shift, until, counted, locked);
 	return verdict;
 }
+
+#include "uplink.h"
 
 static __always_inline int shape(struct __sk_buff *skb, int locked)
 {
@@ -421,6 +441,12 @@ static __always_inline int shape(struct __sk_buff *skb, int locked)
 	flow = find_flow(skb, index, limit->generation, clock, packet.now, locked);
 	/* Rounded up: a limit is never exceeded by what division loses. */
 	packet.cost = ((__u64)skb->wire_len * 8 * NSEC_PER_SEC + rate - 1) / rate;
+	packet.earliest = packet.now > limit->burst_ns ? packet.now - limit->burst_ns : 1;
+	packet.quantum = limit->quantum_ns;
+	packet.pass = limit->pass_ns;
+	packet.fair = packet.part = packet.cost;
+	if (limit->uplink)
+		find_share(limit, &packet);
 	if (locked)
 		bpf_spin_lock(&clock->lock);
 	verdict = schedule(clock, flow, limit, &packet, locked);
@@ -430,6 +456,8 @@ static __always_inline int shape(struct __sk_buff *skb, int locked)
 		count->dropped++;
 		return TC_ACT_SHOT;
 	}
+	if (limit->uplink)
+		use_share(limit, clock, &packet, skb->wire_len, locked);
 
 	if (verdict.wait_ns) {
 		count->delayed++;

@@ -12,6 +12,8 @@ export interface Attachment {
   network?: string;
   /** Addresses that it sends from beside those that the device has, for the guard: those of a CNI result. */
   addresses?: readonly string[];
+  /** The uplink that it shares with others ({@link Shaper.setUplink}); absent, its limits alone count. */
+  uplink?: string;
 }
 
 /** Checks an id: printable, not empty, at most 200 characters. Throws ShaperError INVALID_ATTACHMENT. */

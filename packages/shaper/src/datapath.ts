@@ -32,7 +32,7 @@ export interface Counters {
   passed: bigint;
 }
 
-const CLOCK_SIZE = 312;
+const CLOCK_SIZE = 320;
 const COUNTERS_SIZE = 56;
 const FLOW_SET_SIZE = 64;
 
@@ -107,10 +107,11 @@ export class Datapath implements Disposable {
    * Sets a limit, live. The clock is another map's, so nothing that is under way is lost; only where the old limit was
    * so low that its clock stands beyond the new horizon is the clock set back.
    * @param limit undefined lets packets through unshaped
+   * @param uplink the entry of the uplink that it shares; 0 for none
    */
-  setLimit(entry: number, limit: Limit | undefined, owner: bigint): void {
+  setLimit(entry: number, limit: Limit | undefined, owner: bigint, uplink = 0): void {
     const { generation } = this.limit(entry);
-    const values: LimitEntry = { ...(limit ? entryOfLimit(limit) : NO_LIMIT), generation, owner };
+    const values: LimitEntry = { ...(limit ? entryOfLimit(limit, uplink) : NO_LIMIT), generation, owner };
     this.#writeLimit(entry, values);
     const now = monotonicNow();
     if (this.#clock(entry) > now + values.horizonNs) {

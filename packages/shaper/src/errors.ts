@@ -22,6 +22,14 @@ export type ShaperErrorCode =
   | "CONFLICT"
   /** Another process held the lock for too long. */
   | "BUSY"
+  /** An uplink's name or capacity that cannot be one. */
+  | "INVALID_UPLINK"
+  /** There is no uplink of that name. */
+  | "UPLINK_MISSING"
+  /** Attachments share the uplink still. */
+  | "UPLINK_IN_USE"
+  /** More would be guaranteed than the uplink carries. */
+  | "OVERCOMMITTED"
   /** Every entry of the maps is taken. */
   | "FULL"
   /** A record, pin or map is not what weir wrote. */

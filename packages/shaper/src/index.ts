@@ -18,3 +18,11 @@ export { parseQuantity } from "./quantity.js";
 export type { AttachmentRecord, FoundQdisc } from "./records.js";
 export { checkRequirements, type Requirement } from "./requirements.js";
 export { type DirectionState, type GcReport, type Inspection, Shaper, type ShaperOptions } from "./shaper.js";
+export {
+  DEFAULT_WEIGHT,
+  MAX_UPLINK_BITS_PER_SECOND,
+  MAX_WEIGHT,
+  MIN_UPLINK_BITS_PER_SECOND,
+  type UplinkRates,
+} from "./uplink/rates.js";
+export type { Uplink } from "./uplink/uplinks.js";

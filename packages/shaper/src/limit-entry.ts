@@ -1,4 +1,5 @@
 import type { Limit } from "./limits.js";
+import { DEFAULT_WEIGHT } from "./uplink/rates.js";
 
 /** One direction's entry in the limits map: `struct limit` of bpf/weir.bpf.c. */
 export interface LimitEntry {
@@ -11,12 +12,16 @@ export interface LimitEntry {
   tickShift: number;
   /** Flows of an earlier generation are forgotten. */
   generation: number;
+  /** The entry of the uplink that its packets share; 0 where they share none. */
+  uplink: number;
+  weight: number;
+  guaranteeBitsPerSecond: bigint;
   /** Which attachment the entry belongs to; 0 where it is free. */
   owner: bigint;
 }
 
 /** The size of `struct limit` in bytes. */
-export const LIMIT_SIZE = 64;
+export const LIMIT_SIZE = 80;
 
 /** What an entry says where there is no limit. */
 export const NO_LIMIT: LimitEntry = {
@@ -28,12 +33,22 @@ export const NO_LIMIT: LimitEntry = {
   passNs: 0n,
   tickShift: 0,
   generation: 0,
+  uplink: 0,
+  weight: 0,
+  guaranteeBitsPerSecond: 0n,
   owner: 0n,
 };
 
-/** A limit as the program takes it. */
-export function entryOfLimit(limit: Limit): Omit<LimitEntry, "generation" | "owner"> {
+/**
+ * A limit as the program takes it.
+ * @param uplink the entry of the uplink that it shares; 0 for none
+ */
+export function entryOfLimit(limit: Limit, uplink = 0): Omit<LimitEntry, "generation" | "owner"> {
+  const isShared = uplink !== 0;
   return {
+    uplink,
+    weight: isShared ? (limit.weight ?? DEFAULT_WEIGHT) : 0,
+    guaranteeBitsPerSecond: isShared ? (limit.guaranteeBitsPerSecond ?? 0n) : 0n,
     bitsPerSecond: limit.bitsPerSecond,
     horizonNs: horizonNs(limit),
     burstNs: burstNs(limit),
@@ -45,9 +60,9 @@ export function entryOfLimit(limit: Limit): Omit<LimitEntry, "generation" | "own
 }
 
 /** Whether an entry holds a limit, all that follows from it included. */
-export function holds(entry: LimitEntry, limit: Limit): boolean {
+export function holds(entry: LimitEntry, limit: Limit, uplink = 0): boolean {
   const { generation, owner } = entry;
-  const expected = encodeLimitEntry({ ...entryOfLimit(limit), generation, owner });
+  const expected = encodeLimitEntry({ ...entryOfLimit(limit, uplink), generation, owner });
   return Buffer.from(expected).equals(encodeLimitEntry(entry));
 }
 
@@ -60,7 +75,10 @@ export function encodeLimitEntry(entry: LimitEntry): Uint8Array {
   });
   view.setUint32(48, entry.tickShift, true);
   view.setUint32(52, entry.generation, true);
-  view.setBigUint64(56, entry.owner, true);
+  view.setUint32(56, entry.uplink, true);
+  view.setUint32(60, entry.weight, true);
+  view.setBigUint64(64, entry.guaranteeBitsPerSecond, true);
+  view.setBigUint64(72, entry.owner, true);
   return bytes;
 }
 
@@ -73,7 +91,10 @@ export function decodeLimitEntry(bytes: Uint8Array): LimitEntry {
   });
   entry.tickShift = view.getUint32(48, true);
   entry.generation = view.getUint32(52, true);
-  entry.owner = view.getBigUint64(56, true);
+  entry.uplink = view.getUint32(56, true);
+  entry.weight = view.getUint32(60, true);
+  entry.guaranteeBitsPerSecond = view.getBigUint64(64, true);
+  entry.owner = view.getBigUint64(72, true);
   return entry;
 }
 

@@ -16,6 +16,16 @@ export interface Limit {
    * none.
    */
   markMs?: number;
+  /**
+   * What the attachment gets of its uplink whatever others want, in bits per second; default 0, at most the limit. What
+   * it does not use is others'. It takes an {@link Attachment.uplink}.
+   */
+  guaranteeBitsPerSecond?: bigint;
+  /**
+   * How much of what guarantees leave of the uplink the attachment gets, in proportion to others' weights: from 1 to
+   * 10,000, default 100. It takes an {@link Attachment.uplink}.
+   */
+  weight?: number;
 }
 
 /** The limits of a pod's interface, from the pod's point of view; a direction without one is not shaped. */

@@ -186,7 +186,10 @@ function decode(value: unknown): AttachmentRecord {
     if (!limit) continue;
     limits[direction] = { bitsPerSecond: BigInt(limit.bitsPerSecond) };
     if (limit.burstBits !== undefined) limits[direction].burstBits = BigInt(limit.burstBits);
-    for (const name of ["horizonMs", "markMs"] as const) {
+    if (limit.guaranteeBitsPerSecond !== undefined) {
+      limits[direction].guaranteeBitsPerSecond = BigInt(limit.guaranteeBitsPerSecond);
+    }
+    for (const name of ["horizonMs", "markMs", "weight"] as const) {
       if (limit[name] !== undefined) limits[direction][name] = Number(limit[name]);
     }
   }

@@ -18,6 +18,8 @@ import { type AttachmentRecord, RecordStore } from "./records.js";
 import { type Stamp, stampPin } from "./stamp.js";
 import { removeHeld } from "./tcx/held-link.js";
 import { hasTcx, ProgramSlot, ProgramTable } from "./tcx/program-table.js";
+import { type UplinkRates, validateShares } from "./uplink/rates.js";
+import { type Uplink, Uplinks } from "./uplink/uplinks.js";
 
 /** Where a shaper keeps its state. */
 export interface ShaperOptions {
@@ -85,6 +87,7 @@ export class Shaper implements Disposable {
   readonly #lockTimeoutMs: number;
   readonly #records: RecordStore;
   readonly #guard: Guard;
+  readonly #uplinks: Uplinks;
   readonly #policy: GuardPolicy | undefined;
   /** Whether a guard was asked for, so that its absence is an error, or refused; undefined leaves it as it is. */
   readonly #wantsGuard: boolean | undefined;
@@ -99,6 +102,7 @@ export class Shaper implements Disposable {
     this.#records = new RecordStore(this.#stateDirectory);
     this.#guard = new Guard(this.pinFolder, this.#stateDirectory);
     this.#hold = options.hold;
+    this.#uplinks = new Uplinks(this.pinFolder, this.#stateDirectory);
     this.#policy = guardPolicy(options.guard);
     this.#wantsGuard = options.guard === undefined ? undefined : options.guard !== false;
   }
@@ -142,6 +146,7 @@ export class Shaper implements Disposable {
   #apply(attachment: Attachment, limits: Limits, hold: boolean | undefined): void {
     validateAttachment(attachment);
     validateLimits(limits);
+    validateShares(attachment, limits);
     if (!limits.egress && !limits.ingress) {
       this.remove(attachment.id);
       return;
@@ -162,6 +167,7 @@ export class Shaper implements Disposable {
       known = undefined;
     }
     const datapath = this.#openDatapath();
+    this.#uplinks.admit(attachment, limits, known?.slot, () => this.list());
     const held = (hold ?? known?.hold ?? false) && hasTcx();
     if (known) this.#change(namespace, rt, link, datapath, known, attachment, limits, held);
     else this.#create(namespace, rt, link, datapath, attachment, limits, held);
@@ -188,9 +194,9 @@ export class Shaper implements Disposable {
     validateId(id);
     const record = this.#records.read(id);
     if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
-    const { netns, device, limits } = record;
+    const { netns, device, limits, uplink } = record;
     const inspection: Inspection = {
-      attachment: { id, netns, device },
+      attachment: { id, netns, device, ...(uplink === undefined ? {} : { uplink }) },
       limits,
       healthy: false,
       problems: [],
@@ -208,7 +214,7 @@ export class Shaper implements Disposable {
       if (limit && datapath)
         inspection[direction] = this.#direction(datapath, record, direction, limit, problems);
     }
-    problems.push(...this.#inspectDevice(record, datapath));
+    problems.push(...this.#uplinks.problems(record), ...this.#inspectDevice(record, datapath));
     if (record.guard) {
       const { state, problems: more } = this.#guard.inspect(this.#guarded(record, record.guard));
       inspection.guard = state;
@@ -216,6 +222,34 @@ export class Shaper implements Disposable {
     }
     inspection.healthy = problems.length === 0;
     return inspection;
+  }
+
+  /**
+   * Makes an uplink that attachments can share ({@link Attachment.uplink}), or changes what it carries, live. While they
+   * want more than it carries together, each gets what it is guaranteed, and what is left is shared by weight.
+   * @throws ShaperError INVALID_UPLINK; OVERCOMMITTED where more is guaranteed already; FULL beyond 63 uplinks
+   */
+  setUplink(name: string, rates: UplinkRates): void {
+    requireBpffs(this.#bpffs);
+    using _lock = this.#lock();
+    this.#openDatapath();
+    this.#uplinks.set(name, rates, this.list());
+  }
+
+  /**
+   * Forgets an uplink.
+   * @returns false where there is none of that name
+   * @throws ShaperError UPLINK_IN_USE while attachments share it
+   */
+  removeUplink(name: string): boolean {
+    if (!this.#uplinks.exists(name)) return false;
+    using _lock = this.#lock();
+    return this.#uplinks.remove(name, this.list());
+  }
+
+  /** Every uplink and who shares it, by name. */
+  listUplinks(): Uplink[] {
+    return this.#uplinks.list(this.list());
   }
 
   /** Every attachment that has a record, damaged ones left out, by id. */
@@ -271,6 +305,7 @@ export class Shaper implements Disposable {
     for (const { file } of damaged) remove(file, () => this.#records.removeFile(file));
     for (const file of this.#records.leftovers()) remove(file, () => this.#records.removeFile(file));
     this.#freeEntries((entry, free) => remove(`map entry ${entry}`, free));
+    carefully("uplinks", () => this.#uplinks.restore());
     carefully("guard", () => this.#guard.gc(this.#guardedDevices(), remove));
     return report;
   }
@@ -346,7 +381,7 @@ export class Shaper implements Disposable {
       if (root) found.root = root;
     }
     const { guard } = this.#planGuard(rt, link, { ...known, ...attachment }, limits, known.guard);
-    const { hold: _, ...before } = known;
+    const { hold: _, uplink: __, ...before } = known;
     const record: AttachmentRecord = {
       ...before,
       ...attachment,
@@ -380,7 +415,10 @@ export class Shaper implements Disposable {
   ): void {
     const { slot, limits, found, id } = record;
     const owner = ownerOf(id);
-    for (const direction of directions) datapath.setLimit(entryOf(slot, direction), limits[direction], owner);
+    const uplinks = this.#uplinks.entries(record);
+    for (const direction of directions) {
+      datapath.setLimit(entryOf(slot, direction), limits[direction], owner, uplinks[direction]);
+    }
     if (record.hold) this.#table ??= ProgramTable.open(this.pinFolder, ProgramSlot.shape, datapath.program);
     const [egress, ingress] = directions.map((direction) =>
       this.#stamp(record, direction, namespace, datapath),
@@ -563,11 +601,11 @@ export class Shaper implements Disposable {
           `the ${direction} limit in the kernel is ${actual.bitsPerSecond} bit/s, not ${limit.bitsPerSecond}`,
         ),
       );
-    } else if (!holds(actual, limit)) {
+    } else if (!holds(actual, limit, this.#uplinks.entries(record)[direction])) {
       problems.push(
         repairable(
           "LIMIT_DIFFERS",
-          `the ${direction} limit in the kernel has another burst, horizon or threshold`,
+          `the ${direction} limit in the kernel has another burst, horizon, threshold or share of an uplink`,
         ),
       );
     }
@@ -655,10 +693,14 @@ export class Shaper implements Disposable {
     const datapath = Datapath.load(this.#bpffs, this.pinFolder);
     this.#datapath = datapath;
     // New maps know nothing of attachments that were made with maps that are lost.
-    for (const { id, slot, limits } of this.#records.readAll().records) {
+    this.#uplinks.restore();
+    for (const record of this.#records.readAll().records) {
+      const { id, slot, limits } = record;
+      const uplinks = this.#uplinks.entries(record);
       for (const direction of directions) {
         const entry = entryOf(slot, direction);
-        if (datapath.limit(entry).owner === 0n) datapath.setLimit(entry, limits[direction], ownerOf(id));
+        if (datapath.limit(entry).owner !== 0n) continue;
+        datapath.setLimit(entry, limits[direction], ownerOf(id), uplinks[direction]);
       }
     }
     return datapath;

@@ -13,6 +13,10 @@ const codes: Record<ShaperErrorCode, CniErrorCode> = {
   NO_BPFFS: CniErrorCode.NOT_SUPPORTED,
   NOT_PERMITTED: CniErrorCode.NOT_PERMITTED,
   BUSY: CniErrorCode.TRY_AGAIN,
+  INVALID_UPLINK: CniErrorCode.INVALID_CONFIGURATION,
+  UPLINK_MISSING: CniErrorCode.TRY_AGAIN,
+  UPLINK_IN_USE: CniErrorCode.INTERNAL,
+  OVERCOMMITTED: CniErrorCode.FULL,
   FULL: CniErrorCode.FULL,
   STATE: CniErrorCode.IO_FAILURE,
 };
