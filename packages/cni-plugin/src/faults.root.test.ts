@@ -114,7 +114,7 @@ mends(
   "every pin removed by hand",
   /pinned program or maps in .* are gone\. Apply the limits again\.$/,
   () => {
-    for (const name of readdirSync(pins)) unlinkSync(join(pins, name));
+    for (const name of readdirSync(pins)) rmSync(join(pins, name), { recursive: true });
   },
 );
 

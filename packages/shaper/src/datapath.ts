@@ -1,8 +1,8 @@
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { isBpffs, monotonicNow, possibleCpus } from "@weir/syscall";
 import { ShaperError } from "./errors.js";
+import { type Installable, install, isInstalled } from "./installation.js";
 import {
   decodeLimitEntry,
   encodeLimitEntry,
@@ -12,7 +12,8 @@ import {
   NO_LIMIT,
 } from "./limit-entry.js";
 import type { Limit } from "./limits.js";
-import { loadProgram } from "./program-loader.js";
+import { parseProgram } from "./program-loader.js";
+import { ProgramSlot, ProgramTable } from "./tcx/program-table.js";
 
 /** What the program counted for one direction, over all CPUs. */
 export interface Counters {
@@ -47,6 +48,14 @@ const FLOW_SETS = 32_768;
 /** How many attachments fit: two entries each, and slot 0 is left out. */
 export const MAX_SLOTS = MAX_ENTRIES / 2 - 1;
 
+/** The program as it is pinned. Its version grows with each change of bpf/weir.bpf.c. */
+export const shapeInstallable: Installable = {
+  name: "shape",
+  version: 1,
+  parse: parseProgram,
+  carried: ["limits", "clocks", "counters"],
+};
+
 /** The program and the maps of a node: loaded once, pinned, and shared by every attachment. */
 export class Datapath implements Disposable {
   readonly program: BpfProgram;
@@ -65,10 +74,11 @@ export class Datapath implements Disposable {
 
   /** Opens what is pinned; undefined where something of it is missing. Takes no ELF file and no verifier. */
   static open(folder: string): Datapath | undefined {
+    if (!isInstalled(folder, shapeInstallable)) return undefined;
     const opened: (BpfMap | BpfProgram)[] = [];
     try {
       for (const name of maps) opened.push(BpfMap.open(join(folder, name)));
-      const program = BpfProgram.open(join(folder, "shape"));
+      const program = BpfProgram.open(join(folder, shapeInstallable.name));
       const datapath = new Datapath(program, opened as BpfMap[]);
       datapath.#checkSizes(folder);
       return datapath;
@@ -80,17 +90,18 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Loads the program and pins it and its maps; pinned maps that are there already are kept with their contents.
+   * Loads the program and pins it and its maps, in the place of an earlier version's, whose state goes on; pinned maps
+   * that are laid out alike are kept. To be called with the lock held.
    * @param bpffs where the BPF filesystem is mounted
    * @param folder the folder below it
+   * @throws ShaperError STATE where a later version's is pinned
    */
   static load(bpffs: string, folder: string): Datapath {
     requireBpffs(bpffs);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    using loaded = loadPinned(folder);
-    const pin = join(folder, "shape");
-    rmSync(pin, { force: true });
-    loaded.program.pin(pin);
+    install(folder, shapeInstallable, (program) => {
+      using table = ProgramTable.find(folder);
+      table?.set(ProgramSlot.shape, program);
+    });
     const datapath = Datapath.open(folder);
     if (!datapath) throw new ShaperError("STATE", `what was just pinned in ${folder} is gone`);
     return datapath;
@@ -216,20 +227,6 @@ const next = (generation: number) => (generation + 1) >>> 0;
 
 const ANOTHER_VERSION_REMEDY =
   "Remove every attachment with the version that made it, then remove the folder.";
-
-/** Loads the program over the maps that are pinned already. @throws ShaperError STATE where these are another version's */
-function loadPinned(folder: string): ReturnType<typeof loadProgram> {
-  try {
-    return loadProgram(folder);
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    if (code !== "BPF_MAP_MISMATCH") throw error;
-    throw new ShaperError("STATE", `what is pinned is another version's: ${message}`, {
-      remedy: ANOTHER_VERSION_REMEDY,
-      cause: error,
-    });
-  }
-}
 
 /** Throws ShaperError NO_BPFFS unless a BPF filesystem is mounted at the path. */
 export function requireBpffs(path: string): void {

@@ -14,15 +14,17 @@ export function hasAtomics(): boolean {
   return features.atomics();
 }
 
-/**
- * Loads the variant of the program that this kernel can run.
- * @param pinPath where its maps are looked for and pinned; absent, nothing is pinned
- */
-export function loadProgram(pinPath?: string): { program: BpfProgram } & Disposable {
+/** The object, and the name of the variant of the program that this kernel can run. */
+export function parseProgram(): { object: BpfObject; program: string } {
   const object = BpfObject.parse(Buffer.from(weirObjectBase64, "base64"));
-  if (pinPath === undefined) for (const map of object.maps) map.pinning = "none";
   object.variable("typed_timestamps").set(hasTypedTimestamps() ? 1 : 0);
-  const name = hasAtomics() ? "weir_shape" : "weir_shape_locked";
-  const loaded = object.load({ programs: [name], ...(pinPath === undefined ? {} : { pinPath }) });
-  return { program: loaded.program(name), [Symbol.dispose]: () => loaded[Symbol.dispose]() };
+  return { object, program: hasAtomics() ? "weir_shape" : "weir_shape_locked" };
+}
+
+/** Loads the program as this kernel can run it; nothing is pinned. */
+export function loadProgram(): { program: BpfProgram } & Disposable {
+  const { object, program } = parseProgram();
+  for (const map of object.maps) map.pinning = "none";
+  const loaded = object.load({ programs: [program] });
+  return { program: loaded.program(program), [Symbol.dispose]: () => loaded[Symbol.dispose]() };
 }

@@ -310,7 +310,7 @@ podTest("an operation waits for another's lock only as long as it was told", (la
 });
 
 function unlink(path: string): void {
-  rmSync(path);
+  rmSync(path, { recursive: true });
   assert.not.ok(existsSync(path));
 }
 

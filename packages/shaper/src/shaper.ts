@@ -3,12 +3,13 @@ import { join } from "node:path";
 import type { Link, Rtnetlink } from "@weir/netlink";
 import { FileLock, type NetworkNamespace, SystemError } from "@weir/syscall";
 import { type Attachment, validateAttachment, validateId } from "./attachment.js";
-import { type Counters, Datapath, findSlot, ownerOf, requireBpffs } from "./datapath.js";
+import { type Counters, Datapath, findSlot, ownerOf, requireBpffs, shapeInstallable } from "./datapath.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
 import { Guard, type GuardRecord, type GuardState, SWITCHED_OFF, succeed } from "./guard/guard.js";
 import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/options.js";
 import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
+import { installedVersion } from "./installation.js";
 import { holds, horizonNs, markNs } from "./limit-entry.js";
 import { type Direction, directions, type Limit, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
@@ -207,7 +208,7 @@ export class Shaper implements Disposable {
     }
     const datapath = this.#existingDatapath();
     if (!datapath) {
-      problems.push(repairable("PINS_MISSING", `the pinned program or maps in ${this.pinFolder} are gone`));
+      problems.push(this.#missingPins());
     }
     for (const direction of directions) {
       const limit = limits[direction];
@@ -563,7 +564,7 @@ export class Shaper implements Disposable {
         }
       }
     }
-    const datapath = this.#existingDatapath();
+    const datapath = this.#usableDatapath();
     if (datapath) {
       for (const direction of directions) {
         const entry = entryOf(record.slot, direction);
@@ -692,18 +693,53 @@ export class Shaper implements Disposable {
     if (existing) return existing;
     const datapath = Datapath.load(this.#bpffs, this.pinFolder);
     this.#datapath = datapath;
-    // New maps know nothing of attachments that were made with maps that are lost.
+    const { records } = this.#records.readAll();
+    // New maps know nothing of attachments that were made with maps that are lost, or of fields that they had not.
     this.#uplinks.restore();
-    for (const record of this.#records.readAll().records) {
+    for (const record of records) {
       const { id, slot, limits } = record;
-      const uplinks = this.#uplinks.entries(record);
+      const [owner, uplinks] = [ownerOf(id), this.#uplinks.entries(record)];
       for (const direction of directions) {
         const entry = entryOf(slot, direction);
-        if (datapath.limit(entry).owner !== 0n) continue;
-        datapath.setLimit(entry, limits[direction], ownerOf(id), uplinks[direction]);
+        const is = datapath.limit(entry).owner;
+        if (is !== 0n && is !== owner) continue;
+        datapath.setLimit(entry, limits[direction], owner, uplinks[direction]);
       }
     }
+    // Links call the new program already; a filter runs the one that it was given.
+    for (const record of records) if (record.state === "active") this.#renew(record);
     return datapath;
+  }
+
+  /** Has an attachment run the program that was just pinned. Where its device is gone, a collection will find it. */
+  #renew(record: AttachmentRecord): void {
+    try {
+      this.#finish(record);
+    } catch (error) {
+      // What is wrong with one pod must not keep another from being made; `inspect` names it.
+      if (error instanceof ShaperError || error instanceof SystemError) return;
+      throw error;
+    }
+  }
+
+  /** As {@link Shaper.#openDatapath} where an earlier version is pinned; undefined where there is nothing, or a later one. */
+  #usableDatapath(): Datapath | undefined {
+    const existing = this.#existingDatapath();
+    if (existing) return existing;
+    const version = installedVersion(this.pinFolder, shapeInstallable);
+    return version !== undefined && version < shapeInstallable.version ? this.#openDatapath() : undefined;
+  }
+
+  /** What is wrong where the program and the maps of this version are not pinned. */
+  #missingPins(): Problem {
+    const version = installedVersion(this.pinFolder, shapeInstallable);
+    if (version === undefined || version === shapeInstallable.version) {
+      return repairable("PINS_MISSING", `the pinned program or maps in ${this.pinFolder} are gone`);
+    }
+    const message = `the program pinned in ${this.pinFolder} is version ${version}, and this weir has version ${shapeInstallable.version}`;
+    return version < shapeInstallable.version
+      ? repairable("PROGRAM_EARLIER", message)
+      : { code: "PROGRAM_LATER", message, remedy: "Use the later weir." };
   }
 }
 

@@ -316,8 +316,16 @@ export class Guard implements Disposable {
   }
 
   #openMaps(): GuardMaps {
-    this.#maps ??= GuardMaps.open(this.#pinFolder);
-    return this.#maps;
+    const found = this.#findMaps();
+    if (found) return found;
+    const maps = GuardMaps.install(this.#pinFolder);
+    this.#maps = maps;
+    // Filters run the program that they were given; links find the new one in the table.
+    for (const key of this.#store.keys()) {
+      const device = this.#store.read(key);
+      if (device?.hook === "clsact" && isCurrent(device)) reattach(this.#pinFolder, device, maps);
+    }
+    return maps;
   }
 }
 
@@ -361,6 +369,15 @@ function hostAddresses(): string[] {
 function nameOf(ifindex: number): string {
   using rt = Rtnetlink.open();
   return rt.links.get(ifindex).name;
+}
+
+/** A device that is gone needs no guard. */
+function reattach(pinFolder: string, device: GuardedDevice, { program }: GuardMaps): void {
+  try {
+    attachGuard(pinFolder, device, program);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENODEV") throw error;
+  }
 }
 
 function isCurrent(device: GuardedDevice): boolean {

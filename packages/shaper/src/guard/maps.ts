@@ -1,11 +1,12 @@
-import { mkdirSync, rmSync } from "node:fs";
 import { endianness } from "node:os";
 import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { parseAddress, parsePrefix } from "@weir/netlink";
 import { possibleCpus } from "@weir/syscall";
 import { ShaperError } from "../errors.js";
-import { loadGuardProgram } from "./program.js";
+import { type Installable, install, isInstalled } from "../installation.js";
+import { ProgramSlot, ProgramTable } from "../tcx/program-table.js";
+import { parseGuard } from "./program.js";
 
 /** What the guard counted in one place, over all CPUs. */
 export interface GuardCounters {
@@ -40,7 +41,14 @@ export const HOST_ENTRY = 0;
 export const PEER = 0x8000;
 
 const ENTRIES = MAX_ENTRIES + MAX_UPLINKS;
-const PIN = "guard";
+
+/** The guard as it is pinned. Its version grows with each change of bpf/guard.bpf.c. */
+export const guardInstallable: Installable = {
+  name: "guard",
+  version: 1,
+  parse: parseGuard,
+  carried: ["guard_limits", "guard_clocks", "guard_counters"],
+};
 const NO_LIMIT: GuardLimit = { bitsPerSecond: 0n, burstNs: 0n, sinceNs: 0n, drop: false, owner: 0n };
 
 const shapes = {
@@ -63,15 +71,16 @@ export class GuardMaps implements Disposable {
     this.#maps = opened;
   }
 
-  /** Opens what is pinned; undefined where something of it is missing. */
+  /** Opens what this version has pinned; undefined where something of it is missing. */
   static find(folder: string): GuardMaps | undefined {
+    if (!isInstalled(folder, guardInstallable)) return undefined;
     const opened = {} as Record<MapName, BpfMap>;
     try {
       for (const name of Object.keys(shapes) as MapName[]) {
         opened[name] = BpfMap.open(join(folder, name));
         checkShape(folder, name, opened[name]);
       }
-      return new GuardMaps(BpfProgram.open(join(folder, PIN)), opened);
+      return new GuardMaps(BpfProgram.open(join(folder, guardInstallable.name)), opened);
     } catch (error) {
       for (const map of Object.values(opened)) map.close();
       if ((error as { code?: string }).code === "ENOENT") return undefined;
@@ -79,15 +88,15 @@ export class GuardMaps implements Disposable {
     }
   }
 
-  /** Opens what is pinned, or loads and pins it; pinned maps keep their contents. The folder's filesystem must be BPF. */
-  static open(folder: string): GuardMaps {
-    const found = GuardMaps.find(folder);
-    if (found) return found;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    using loaded = loadGuardProgram(folder);
-    const pin = join(folder, PIN);
-    rmSync(pin, { force: true });
-    loaded.program.pin(pin);
+  /**
+   * Loads and pins it, in the place of an earlier version's; to be called with the lock held.
+   * @throws ShaperError STATE where a later version's is pinned
+   */
+  static install(folder: string): GuardMaps {
+    install(folder, guardInstallable, (program) => {
+      using table = ProgramTable.find(folder);
+      table?.set(ProgramSlot.guard, program);
+    });
     const maps = GuardMaps.find(folder);
     if (!maps) throw new ShaperError("STATE", `what was just pinned in ${folder} is gone`);
     return maps;

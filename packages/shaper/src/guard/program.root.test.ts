@@ -30,7 +30,7 @@ const programs = new Map<number, BpfProgram>();
 
 test.before(() => {
   mountBpffs(bpffs);
-  maps = GuardMaps.open(join(bpffs, "weir"));
+  maps = GuardMaps.install(join(bpffs, "weir"));
   table = BpfMap.create({ name: "table", type: "prog_array", keySize: 4, valueSize: 4, maxEntries: 1 });
   const fd = new Uint8Array(new Uint32Array([maps.program.fd.number]).buffer);
   table.raw.set(new Uint8Array(4), fd);

@@ -10,18 +10,17 @@ export function seesSenders(): boolean {
   return existsSync("/sys/kernel/btf/vmlinux") && features.helper("sched_cls", BPF_FUNC_probe_read_kernel);
 }
 
-/**
- * Loads the variant of the guard that this kernel can run.
- * @param pinPath where its maps are looked for and pinned; absent, nothing is pinned
- */
-export function loadGuardProgram(pinPath?: string): { program: BpfProgram } & Disposable {
+/** The object, and the name of the variant of the guard that this kernel can run. */
+export function parseGuard(): { object: BpfObject; program: string } {
   const object = BpfObject.parse(Buffer.from(guardObjectBase64, "base64"));
-  if (pinPath === undefined) for (const map of object.maps) map.pinning = "none";
-  const name = !seesSenders()
-    ? "weir_guard_addresses"
-    : features.atomics()
-      ? "weir_guard"
-      : "weir_guard_locked";
-  const loaded = object.load({ programs: [name], ...(pinPath === undefined ? {} : { pinPath }) });
-  return { program: loaded.program(name), [Symbol.dispose]: () => loaded[Symbol.dispose]() };
+  if (!seesSenders()) return { object, program: "weir_guard_addresses" };
+  return { object, program: features.atomics() ? "weir_guard" : "weir_guard_locked" };
+}
+
+/** Loads the guard as this kernel can run it; nothing is pinned. */
+export function loadGuard(): { program: BpfProgram } & Disposable {
+  const { object, program } = parseGuard();
+  for (const map of object.maps) map.pinning = "none";
+  const loaded = object.load({ programs: [program] });
+  return { program: loaded.program(program), [Symbol.dispose]: () => loaded[Symbol.dispose]() };
 }
