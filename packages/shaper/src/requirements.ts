@@ -2,9 +2,11 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { mirred, Rtnetlink } from "@weir/netlink";
 import { hasCapability, isBpffs, kernelVersion, NetworkNamespace, raiseMemlockLimit } from "@weir/syscall";
+import { loadGuard, seesSenders } from "./guard/program.js";
 import { moduleRemedy } from "./kernel-module.js";
 import { hasAtomics, hasTypedTimestamps, loadProgram } from "./program-loader.js";
 import type { ShaperOptions } from "./shaper.js";
+import { hasTcx } from "./tcx/program-table.js";
 
 /** One thing that shaping needs from the machine, or is better with. */
 export interface Requirement {
@@ -158,6 +160,27 @@ function comforts(): Requirement[] {
       "departure times that no socket takes for arrival times (Linux 5.18)",
       hasTypedTimestamps(),
       "missing: under an ingress limit, programs that ask for receive timestamps (ping, NTP) get wrong ones",
+    ),
+    {
+      ...tried(
+        "guard",
+        "the program that polices pods on the host's side passes this kernel's verifier",
+        () => loadGuard()[Symbol.dispose](),
+        "Report it, with the kernel's version and what is printed here.",
+      ),
+      required: false,
+    },
+    comfort(
+      "guarded senders",
+      "the guard sees which pod sends, whatever address it claims (BTF of the kernel)",
+      seesSenders(),
+      "missing: the guard goes by addresses alone, and a pod can borrow another's",
+    ),
+    comfort(
+      "tcx",
+      "links that a pod cannot take off its device (Linux 6.6)",
+      hasTcx(),
+      "missing: a pod with CAP_NET_ADMIN can remove the filters from its device; the guard still holds",
     ),
   ];
 }

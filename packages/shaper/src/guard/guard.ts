@@ -1,6 +1,7 @@
 import { type Link, Rtnetlink } from "@weir/netlink";
 import { monotonicNow, NetworkNamespace } from "@weir/syscall";
 import { ShaperError } from "../errors.js";
+import { installedVersion } from "../installation.js";
 import { burstNs, horizonNs } from "../limit-entry.js";
 import type { Limit } from "../limits.js";
 import { type Problem, repairable } from "../problem.js";
@@ -11,6 +12,7 @@ import {
   type GuardCounters,
   type GuardLimit,
   GuardMaps,
+  guardInstallable,
   HOST_ENTRY,
   MAX_ENTRIES,
   MAX_UPLINKS,
@@ -134,7 +136,7 @@ export class Guard implements Disposable {
     const { device, addresses = [], leaving } = guard;
     if (leaving) this.#leave({ entry, owner, netns }, leaving, undefined);
     if (device !== undefined) this.#leave({ entry, owner, netns }, { device, addresses }, undefined);
-    const maps = this.#findMaps();
+    const maps = this.#usableMaps();
     if (maps?.limit(entry).owner === owner) maps.free(entry);
   }
 
@@ -287,7 +289,7 @@ export class Guard implements Disposable {
     staysAt: string | undefined,
   ): void {
     const device = this.#store.read(key);
-    const maps = this.#findMaps();
+    const maps = this.#usableMaps();
     if (device && maps && device.direction === "egress") {
       for (const address of addresses) maps.removeAddress(device.classid, address, owner);
       if (staysAt !== key) maps.removeSender(device.classid, netns, owner);
@@ -301,7 +303,7 @@ export class Guard implements Disposable {
     if (device) {
       // A filter in a namespace that is not this one cannot be reached; without entries it lets everything through.
       if (device.hook === "tcx" || isCurrent(device)) detachGuard(this.#pinFolder, device);
-      const maps = this.#findMaps();
+      const maps = this.#usableMaps();
       if (maps && device.direction === "egress") {
         maps.forgetUplink(device.classid);
         maps.free(MAX_ENTRIES + device.classid);
@@ -313,6 +315,14 @@ export class Guard implements Disposable {
   #findMaps(): GuardMaps | undefined {
     this.#maps ??= GuardMaps.find(this.#pinFolder);
     return this.#maps;
+  }
+
+  /** As {@link Guard.#openMaps} where an earlier version is pinned; undefined where there is nothing, or a later one. */
+  #usableMaps(): GuardMaps | undefined {
+    const found = this.#findMaps();
+    if (found) return found;
+    const version = installedVersion(this.#pinFolder, guardInstallable);
+    return version !== undefined && version < guardInstallable.version ? this.#openMaps() : undefined;
   }
 
   #openMaps(): GuardMaps {
