@@ -2,6 +2,7 @@ import type {
   AttachmentRecord,
   Direction,
   DirectionState,
+  GuardState,
   Inspection,
   Limit,
   Problem,
@@ -19,6 +20,7 @@ export interface Known {
   problems: readonly Problem[];
   egress?: DirectionState;
   ingress?: DirectionState;
+  guard?: GuardState;
 }
 
 /** Asks for the state of every record; what cannot be asked becomes a problem of that attachment alone. */
@@ -43,9 +45,9 @@ export function known({ attachment, limits, ...state }: Inspection): Known {
 }
 
 /** The JSON form of an attachment's state. */
-export function statusJson({ record, healthy, problems, egress, ingress }: Known): Printable {
+export function statusJson({ record, healthy, problems, egress, ingress, guard }: Known): Printable {
   const { id, netns, device, limits } = record;
-  return { id, netns, device, limits, healthy, problems, egress, ingress } as unknown as Printable;
+  return { id, netns, device, limits, healthy, problems, egress, ingress, guard } as unknown as Printable;
 }
 
 /** Prints the table of `weir status` and, below it, what is wrong and what to do. */

@@ -62,6 +62,8 @@ export interface GuardState {
   hook?: "tcx" | "clsact";
   /** Why there is no guard. */
   none?: string;
+  /** What comes before it: a filter of another program, whose accepted packets do not reach it. */
+  behind?: string;
   addresses: string[];
   /** What came from the attachment; `dropped` beyond what its limit allows, which it sent past the shaper. */
   counters?: GuardCounters;
@@ -164,7 +166,9 @@ export class Guard implements Disposable {
     };
     const problems: Problem[] = [];
     if (device.hook === "tcx" || isCurrent(device)) {
-      problems.push(...checkGuard(this.#pinFolder, device, maps.program));
+      const check = checkGuard(this.#pinFolder, device, maps.program);
+      problems.push(...check.problems);
+      if (check.behind !== undefined) state.behind = check.behind;
     }
     if (maps.limit(entry).owner !== owner) {
       problems.push(repairable("GUARD_ENTRY", `the guard's entry ${entry} is not the attachment's`));

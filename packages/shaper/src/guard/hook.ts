@@ -43,30 +43,43 @@ export function detachGuard(pinFolder: string, device: GuardedDevice): void {
   rt.qdiscs.removeIfPresent({ index: device.ifindex, parent: "clsact", kind: "clsact" });
 }
 
-/** Says what is missing for a device to be guarded. */
-export function checkGuard(pinFolder: string, device: GuardedDevice, program: BpfProgram): Problem[] {
-  if (device.hook === "tcx") {
-    using table = ProgramTable.find(pinFolder);
-    if (table?.programId(ProgramSlot.guard) !== program.info.id) {
-      return [repairable("GUARD_PROGRAM", `the guard's program is not in the table of ${pinFolder}`)];
-    }
-    if (heldLink(linkPin(pinFolder, device.key), device.ifindex)) return [];
-    return [repairable("GUARD_MISSING", `the guard's link to ${device.name} is gone`)];
+/** What is missing for a device to be guarded, and what runs before the guard there. */
+export interface GuardCheck {
+  problems: Problem[];
+  /** A sentence about a filter of another program that comes first: what it accepts for good is not guarded. */
+  behind?: string;
+}
+
+/** Compares what a device has with what it should have. The namespace must be the current one for a filter. */
+export function checkGuard(pinFolder: string, device: GuardedDevice, program: BpfProgram): GuardCheck {
+  return device.hook === "tcx"
+    ? { problems: checkLink(pinFolder, device, program) }
+    : checkFilter(device, program);
+}
+
+function checkLink(pinFolder: string, device: GuardedDevice, program: BpfProgram): Problem[] {
+  using table = ProgramTable.find(pinFolder);
+  if (table?.programId(ProgramSlot.guard) !== program.info.id) {
+    return [repairable("GUARD_PROGRAM", `the guard's program is not in the table of ${pinFolder}`)];
   }
+  if (heldLink(linkPin(pinFolder, device.key), device.ifindex)) return [];
+  return [repairable("GUARD_MISSING", `the guard's link to ${device.name} is gone`)];
+}
+
+function checkFilter(device: GuardedDevice, program: BpfProgram): GuardCheck {
   using rt = Rtnetlink.open();
-  const problems: Problem[] = [];
-  for (const filter of rt.filters.dump({ index: device.ifindex, parent: device.direction })) {
-    if (isOwn(filter, device)) {
-      if (filter.options.id === program.info.id) return problems;
-      return [repairable("GUARD_PROGRAM", `the guard of ${device.name} runs program ${filter.options.id}`)];
-    }
-    problems[0] ??= {
-      code: "GUARD_BEHIND",
-      message: `a ${filter.kind} filter of another program runs before the guard on ${device.name}: what it accepts is not guarded`,
-      remedy: `Look at it: tc filter show dev ${device.name} ${device.direction}`,
-    };
+  const { ifindex: index, name, direction: parent } = device;
+  const filters = rt.links.find(index) ? [...rt.filters.dump({ index, parent })] : [];
+  const at = filters.findIndex((filter) => isOwn(filter, device));
+  const own = filters[at];
+  if (!own || !isOwn(own, device)) {
+    return { problems: [repairable("GUARD_MISSING", `${name} has no guard's filter`)] };
   }
-  return [repairable("GUARD_MISSING", `${device.name} has no guard's filter`)];
+  const { id } = own.options;
+  const problems =
+    id === program.info.id ? [] : [repairable("GUARD_PROGRAM", `the guard of ${name} runs program ${id}`)];
+  if (at === 0) return { problems };
+  return { problems, behind: `a ${filters[0]!.kind} filter of another program runs before it on ${name}` };
 }
 
 /** Whether a device of the current namespace has a clsact qdisc. @throws ShaperError CONFLICT where ingress is in its place */
