@@ -1,24 +1,14 @@
-import { type Link, Rtnetlink } from "@weir/netlink";
+import type { Link, Rtnetlink } from "@weir/netlink";
 import { monotonicNow, NetworkNamespace } from "@weir/syscall";
-import { ShaperError } from "../errors.js";
 import { installedVersion } from "../installation.js";
 import { burstNs, horizonNs } from "../limit-entry.js";
 import type { Limit } from "../limits.js";
 import { type Problem, repairable } from "../problem.js";
-import { hasTcx } from "../tcx/program-table.js";
 import { DeviceStore, type GuardedDevice } from "./device-store.js";
-import { attachGuard, checkGuard, detachGuard, findHostClsact } from "./hook.js";
-import {
-  type GuardCounters,
-  type GuardLimit,
-  GuardMaps,
-  guardInstallable,
-  HOST_ENTRY,
-  MAX_ENTRIES,
-  MAX_UPLINKS,
-  PEER,
-} from "./maps.js";
-import { DEFAULT_POLICY, type GuardPolicy } from "./options.js";
+import { isCurrent, LATENESS_NS, prepareDevice } from "./devices.js";
+import { attachGuard, checkGuard, detachGuard } from "./hook.js";
+import { type GuardCounters, type GuardLimit, GuardMaps, guardInstallable, MAX_ENTRIES } from "./maps.js";
+import type { GuardPolicy } from "./options.js";
 import { findPlace } from "./uplink.js";
 
 /** How an attachment is guarded, as its record holds it. */
@@ -74,12 +64,6 @@ export interface GuardState {
 /** The guard allows this many percent of a limit, so that it never bites what fq lets go. */
 const RATE_PERCENT = 102n;
 
-/** How late fq may let packets go, all at once: its timers and the CPU that serves them are not always on time. */
-const LATENESS_NS = 150_000_000n;
-
-/** Sources that every network has: addresses not yet assigned, and those of a link. */
-const ALWAYS_KNOWN = ["0.0.0.0", "::", "fe80::/10"];
-
 /** A second line of defence, on the host's side of pods' devices: see bpf/guard.bpf.c. */
 export class Guard implements Disposable {
   readonly #pinFolder: string;
@@ -118,7 +102,7 @@ export class Guard implements Disposable {
     if (key !== undefined) {
       this.#store.join(key, owner);
       const maps = this.#openMaps();
-      const device = this.#prepare(maps, guard, entry);
+      const device = prepareDevice(this.#pinFolder, this.#store, maps, guard, entry);
       this.#setLimit(maps, entry, limit, owner);
       if (guard.kind === "uplink") {
         for (const address of addresses) maps.setAddress(device.classid, address, entry, netns, owner);
@@ -199,6 +183,8 @@ export class Guard implements Disposable {
       }
       if (this.#store.isDeserted(key)) each(`guard of device ${key}`, () => this.#tearDown(key));
     }
+    const owners = new Set([...members.values()].flatMap((some) => [...some]));
+    this.#findMaps()?.sweep(owners);
   }
 
   close(): void {
@@ -208,71 +194,6 @@ export class Guard implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** Describes the guarded device on disk, with a number of its own, and applies the policy. */
-  #prepare(maps: GuardMaps, guard: GuardRecord, entry: number): GuardedDevice {
-    const { device: key, kind, ifindex } = guard as Required<GuardRecord>;
-    const known = this.#store.read(key);
-    const wanted = policyOf(guard) ?? known?.policy ?? DEFAULT_POLICY;
-    if (known && kind === "peer" && known.classid === (PEER | entry)) return known;
-    if (known && kind === "uplink") {
-      const isSame = samePolicy(known.policy, wanted);
-      const isLost = maps.limit(MAX_ENTRIES + known.classid).owner !== keyOwner(key);
-      // The host's own addresses may have changed as well.
-      if (!isSame || isLost || wanted.unknown !== "pass") this.#applyPolicy(maps, known.classid, key, wanted);
-      if (!isSame) this.#store.write({ ...known, policy: wanted });
-      return known;
-    }
-    const [netns = "", name] = [key.split("-")[0], nameOf(ifindex)];
-    // A link takes a grace period of RCU: once for an uplink, but the other end of a veth is each pod's.
-    const hook = kind === "uplink" && hasTcx() ? "tcx" : "clsact";
-    const device: GuardedDevice = {
-      key,
-      netns,
-      ifindex,
-      name,
-      direction: kind === "uplink" ? "egress" : "ingress",
-      classid: kind === "uplink" ? this.#takeNumber(maps, key) : PEER | entry,
-      hook,
-      clsactFound: hook === "clsact" && findHostClsact(ifindex),
-      ...(kind === "uplink" ? { policy: wanted } : {}),
-    };
-    if (kind === "uplink") this.#applyPolicy(maps, device.classid, key, wanted);
-    this.#store.write(device);
-    return device;
-  }
-
-  /** A number for an uplink that has none; one that a process took before it died is found again. */
-  #takeNumber(maps: GuardMaps, key: string): number {
-    const owner = keyOwner(key);
-    let free: number | undefined;
-    for (let number = 1; number < MAX_UPLINKS; number++) {
-      const taken = maps.limit(MAX_ENTRIES + number).owner;
-      if (taken === owner) return number;
-      if (taken === 0n) free ??= number;
-    }
-    if (free !== undefined) return free;
-    throw new ShaperError("FULL", `${MAX_UPLINKS - 1} uplinks are guarded already`, {
-      remedy: "`weir gc` frees those that nobody needs; or switch the guard off.",
-    });
-  }
-
-  #applyPolicy(maps: GuardMaps, number: number, key: string, { unknown, known }: GuardPolicy): void {
-    const entry = MAX_ENTRIES + number;
-    const limit: GuardLimit = {
-      bitsPerSecond: typeof unknown === "bigint" ? unknown : 0n,
-      burstNs: LATENESS_NS,
-      sinceNs: 0n,
-      drop: unknown === "drop",
-      owner: keyOwner(key),
-    };
-    if (maps.limit(entry).owner === limit.owner) maps.setLimit(entry, limit);
-    else maps.take(entry, limit);
-    using host = NetworkNamespace.current();
-    maps.setSender(number, host.identity.inode, HOST_ENTRY, limit.owner);
-    const own = unknown === "pass" ? [] : [...ALWAYS_KNOWN, ...hostAddresses()];
-    maps.setKnown(number, [...known, ...own]);
   }
 
   #setLimit(maps: GuardMaps, entry: number, limit: Limit, owner: bigint): void {
@@ -375,16 +296,6 @@ export function succeed(before: GuardRecord | undefined, next: GuardRecord): Gua
     : { ...after, leaving: { device: before.device, addresses } };
 }
 
-function hostAddresses(): string[] {
-  using rt = Rtnetlink.open();
-  return [...rt.addresses.dump()].map(({ address }) => address);
-}
-
-function nameOf(ifindex: number): string {
-  using rt = Rtnetlink.open();
-  return rt.links.get(ifindex).name;
-}
-
 /** A device that is gone needs no guard. */
 function reattach(pinFolder: string, device: GuardedDevice, { program }: GuardMaps): void {
   try {
@@ -392,25 +303,4 @@ function reattach(pinFolder: string, device: GuardedDevice, { program }: GuardMa
   } catch (error) {
     if ((error as { code?: string }).code !== "ENODEV") throw error;
   }
-}
-
-function isCurrent(device: GuardedDevice): boolean {
-  using host = NetworkNamespace.current();
-  return host.identity.inode.toString() === device.netns;
-}
-
-function policyOf({ policy }: GuardRecord): GuardPolicy | undefined {
-  if (!policy) return undefined;
-  const { unknown, known } = policy;
-  return { unknown: /^\d+$/.test(unknown) ? BigInt(unknown) : (unknown as "pass" | "drop"), known };
-}
-
-function samePolicy(one: GuardPolicy | undefined, other: GuardPolicy): boolean {
-  return one?.unknown === other.unknown && one.known.join() === other.known.join();
-}
-
-/** What an uplink's entry is known by: no attachment's number begins so. */
-function keyOwner(key: string): bigint {
-  const [netns = "0", ifindex = "0"] = key.split("-");
-  return (1n << 63n) | (BigInt(netns) << 24n) | BigInt(ifindex);
 }

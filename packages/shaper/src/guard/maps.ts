@@ -205,6 +205,18 @@ export class GuardMaps implements Disposable {
     }
   }
 
+  /** Removes addresses and namespaces that are charged to none of these owners. */
+  sweep(owners: ReadonlySet<bigint>): void {
+    for (const name of ["guard_addresses", "guard_senders"] as const) {
+      const { raw } = this.#maps[name];
+      for (const [key, value] of [...raw.entries()]) {
+        const view = viewOf(value);
+        const isHost = view.getUint32(0, little) === HOST_ENTRY;
+        if (!isHost && !owners.has(view.getBigUint64(8, little))) raw.delete(key);
+      }
+    }
+  }
+
   counters(entry: number): GuardCounters {
     const bytes = this.#maps.guard_counters.raw.get(number32(entry)) ?? new Uint8Array();
     const view = viewOf(bytes);
