@@ -35,6 +35,16 @@ export function prepareDevice(
     : preparePeer(pinFolder, store, { key, ifindex }, entry, known);
 }
 
+/** Gives an uplink's number back, with all that the maps hold for it, also where it was not yet written down. */
+export function forgetUplink(maps: GuardMaps, key: string): void {
+  const owner = keyOwner(key);
+  for (let number = 1; number < MAX_UPLINKS; number++) {
+    if (maps.limit(MAX_ENTRIES + number).owner !== owner) continue;
+    maps.forgetUplink(number);
+    maps.free(MAX_ENTRIES + number);
+  }
+}
+
 interface Place {
   key: string;
   ifindex: number;

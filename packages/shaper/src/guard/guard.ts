@@ -5,7 +5,7 @@ import { burstNs, horizonNs } from "../limit-entry.js";
 import type { Limit } from "../limits.js";
 import { type Problem, repairable } from "../problem.js";
 import { DeviceStore, type GuardedDevice } from "./device-store.js";
-import { isCurrent, LATENESS_NS, prepareDevice } from "./devices.js";
+import { forgetUplink, isCurrent, LATENESS_NS, prepareDevice } from "./devices.js";
 import { attachGuard, checkGuard, detachGuard } from "./hook.js";
 import { type GuardCounters, type GuardLimit, GuardMaps, guardInstallable, MAX_ENTRIES } from "./maps.js";
 import type { GuardPolicy } from "./options.js";
@@ -228,12 +228,9 @@ export class Guard implements Disposable {
     if (device) {
       // A filter in a namespace that is not this one cannot be reached; without entries it lets everything through.
       if (device.hook === "tcx" || isCurrent(device)) detachGuard(this.#pinFolder, device);
-      const maps = this.#usableMaps();
-      if (maps && device.direction === "egress") {
-        maps.forgetUplink(device.classid);
-        maps.free(MAX_ENTRIES + device.classid);
-      }
     }
+    const maps = this.#usableMaps();
+    if (maps && device?.direction !== "ingress") forgetUplink(maps, key);
     this.#store.remove(key);
   }
 
