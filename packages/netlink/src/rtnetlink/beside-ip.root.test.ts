@@ -92,14 +92,15 @@ const kinds: Readonly<Record<string, Kind>> = {
     ],
   },
   routes: {
-    theirs: (namespace) => [
-      ...show(namespace, "-4 route show table all"),
-      ...show(namespace, "-6 route show table all"),
-    ],
-    ours: (rt) => [
-      ...[...rt.routes.dump({ family: "ipv4" })].map(routeWords),
-      ...[...rt.routes.dump({ family: "ipv6" })].map(routeWords),
-    ],
+    // Without those that the kernel makes, at times some moments after the addresses that they are for.
+    theirs: (namespace) =>
+      ["-4 route show table all", "-6 route show table all"]
+        .flatMap((args) => show(namespace, args))
+        .filter(({ protocol }) => protocol !== "kernel"),
+    ours: (rt) =>
+      (["ipv4", "ipv6"] as const)
+        .flatMap((family) => [...rt.routes.dump({ family })].map(routeWords))
+        .filter(({ protocol }) => protocol !== "kernel"),
     ignored: ["dev", "expires", "nh_info"],
     cases: [
       {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NetworkNamespace } from "@weir/syscall";
@@ -28,7 +28,7 @@ interface Reading {
 
 /** Cases whose features this kernel has, those with numbers of their own first: they are not taken by others then. */
 const cases = tcCases
-  .filter(({ since = [0, 0] }) => fromKernel(...since))
+  .filter(({ command, since = [0, 0] }) => fromKernel(...since) && (hasBpfFs() || !/ bpf /.test(command)))
   .sort((one, other) => Number(/ index /.test(other.command)) - Number(/ index /.test(one.command)));
 
 const kindOf = (command: string) => command.split(" ")[0] as "qdisc" | "class" | "filter" | "chain";
@@ -134,14 +134,34 @@ function readings(make: (namespace: NetworkNamespace, rt: Rtnetlink) => void): R
   }
 }
 
-/** Programs, pinned where tc(8) finds them. */
-function pinned(): TcPrograms {
-  const programs = { classifier: loadPassProgram("pass"), action: loadPassProgram("pass_act", "action") };
-  mkdirSync("/sys/fs/bpf", { recursive: true });
-  for (const path of ["/sys/fs/bpf/pass", "/sys/fs/bpf/pass_act"]) rmSync(path, { force: true });
-  pinProgram(programs.classifier, "/sys/fs/bpf/pass");
-  pinProgram(programs.action, "/sys/fs/bpf/pass_act");
-  return programs;
+/** Whether programs can be pinned: BPF_FS_MAGIC of include/uapi/linux/magic.h. The kernel VM has that file system. */
+function hasBpfFs(): boolean {
+  return (
+    process.env.WEIR_VM === "1" ||
+    (existsSync("/sys/fs/bpf") && statfsSync("/sys/fs/bpf").type === 0xcafe_4a11)
+  );
+}
+
+/** Where tc(8) finds the programs that its commands name. */
+const pins = { classifier: "/sys/fs/bpf/pass", action: "/sys/fs/bpf/pass_act" } as const;
+
+/** Programs, pinned until the work is done. */
+function withPrograms<T>(work: (programs: TcPrograms) => T): T {
+  using classifier = loadPassProgram("pass");
+  using action = loadPassProgram("pass_act", "action");
+  const unpin = () => {
+    for (const path of Object.values(pins)) rmSync(path, { force: true });
+  };
+  unpin();
+  try {
+    if (hasBpfFs()) {
+      pinProgram(classifier, pins.classifier);
+      pinProgram(action, pins.action);
+    }
+    return work({ classifier, action });
+  } finally {
+    unpin();
+  }
 }
 
 let both:
@@ -150,8 +170,11 @@ let both:
 
 /** All cases, made in one namespace by tc(8) and in another one by us, each read by both. */
 function made() {
-  if (both) return both;
-  const programs = pinned();
+  both ??= withPrograms(make);
+  return both;
+}
+
+function make(programs: TcPrograms): NonNullable<typeof both> {
   const refusals = new Map<TcCase, unknown>();
   let complaints = "";
   const byTc = readings((namespace) => {
@@ -167,8 +190,7 @@ function made() {
         refusals.set(one, error);
       }
   });
-  both = { byTc, byUs, refusals, complaints };
-  return both;
+  return { byTc, byUs, refusals, complaints };
 }
 
 for (const [at, one] of cases.entries()) {
