@@ -222,6 +222,28 @@ test("STATUS is silent where pods can be shaped, and an error of code 50 where n
   assert.match(error.msg, /bpf/);
 });
 
+test("the conflist's subnets and aggregate are kept, CHECK compares them, and the command line leaves them", () => {
+  using pod = new Pod(executables.folder, "blue", "veth");
+  const settings = { unshapedSubnets: ["10.96.0.0/12", "fd00::/8"], aggregate: true };
+  succeeded(cni("ADD", pod, { ...limited(100_000_000), ...settings }));
+  const [found] = statuses();
+  assert.equal(found?.attachment, { id: "pod1/eth0", netns: pod.netns, device: "eth0", aggregate: "pod1" });
+  assert.equal(found?.limits.unshapedSubnets, settings.unshapedSubnets);
+  assert.equal(found?.problems, []);
+  succeeded(cni("CHECK", pod, { ...limited(100_000_000), ...settings }));
+  const differs = cniError(cni("CHECK", pod, limited(100_000_000)));
+  assert.is(differs.code, 104);
+  assert.match(differs.msg, /unshapedSubnets to be 10\.96\.0\.0\/12, fd00::\/8, but .* says none/);
+  const place = ["--netns", pod.netns, "--device", "eth0"];
+  succeeded(weir("apply", ...place, "--egress", "5M", "--shaped-subnets", "192.0.2.0/24, 2001:db8::/32"));
+  const [changed] = statuses();
+  assert.is(changed?.attachment.aggregate, "pod1");
+  assert.equal(changed?.limits.shapedSubnets, ["192.0.2.0/24", "2001:db8::/32"]);
+  assert.is(weir("apply", ...place, "--egress", "5M", "--unshaped-subnets", "10.0.0.0").status, 1);
+  succeeded(cni("DEL", pod, {}));
+  assert.equal(statuses(), []);
+});
+
 test("the command line applies, changes, shows and removes", () => {
   using pod = new Pod(executables.folder, "blue", "ipvlan");
   const before = pod.state;

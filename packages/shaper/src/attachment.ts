@@ -14,6 +14,11 @@ export interface Attachment {
   addresses?: readonly string[];
   /** The uplink that it shares with others ({@link Shaper.setUplink}); absent, its limits alone count. */
   uplink?: string;
+  /**
+   * A name that several attachments share, such as a container's id: they have one limit together in each direction,
+   * the one that was applied last.
+   */
+  aggregate?: string;
 }
 
 /** Checks an id: printable, not empty, at most 200 characters. Throws ShaperError INVALID_ATTACHMENT. */
@@ -27,8 +32,14 @@ export function validateId(id: string): void {
 }
 
 /** Checks an attachment's fields before the kernel sees them. Throws ShaperError INVALID_ATTACHMENT. */
-export function validateAttachment({ id, netns, device }: Attachment): void {
+export function validateAttachment({ id, netns, device, aggregate }: Attachment): void {
   validateId(id);
+  if (aggregate !== undefined && !/^[\x21-\x7e]{1,80}$/.test(aggregate)) {
+    throw new ShaperError(
+      "INVALID_ATTACHMENT",
+      `${JSON.stringify(aggregate)} is no name of an aggregate: it must be 1 to 80 printable ASCII characters without spaces`,
+    );
+  }
   // net/core/dev.c, dev_valid_name.
   if (device === "." || device === ".." || !/^[^\s/:\0]{1,15}$/.test(device)) {
     throw new ShaperError(

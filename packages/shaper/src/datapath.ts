@@ -10,9 +10,13 @@ import {
   LIMIT_SIZE,
   type LimitEntry,
   NO_LIMIT,
+  SUBNETS_SHAPED,
+  SUBNETS_SOURCE,
 } from "./limit-entry.js";
-import type { Limit } from "./limits.js";
+import { type Direction, directions, type Limit, type Limits } from "./limits.js";
+import { entryOf } from "./names.js";
 import { parseProgram } from "./program-loader.js";
+import { ALL_TRAFFIC, SubnetLists, type SubnetRule, sameSubnets, subnetsOf } from "./subnets.js";
 import { ProgramSlot, ProgramTable } from "./tcx/program-table.js";
 
 /** What the program counted for one direction, over all CPUs. */
@@ -31,19 +35,29 @@ export interface Counters {
   marked: bigint;
   /** Packets of quiet flows that left before others that had been queued earlier. */
   passed: bigint;
+  /** Packets that the limit is not for, by its lists of subnets; they are not among the others. */
+  exempt: bigint;
 }
 
 const CLOCK_SIZE = 320;
-const COUNTERS_SIZE = 56;
+const COUNTERS_SIZE = 64;
 const FLOW_SET_SIZE = 64;
 
-const maps = ["limits", "clocks", "counters", "flows"] as const;
+const SUBNET_KEY_SIZE = 24;
+
+/** How long packets wait rather than overtake others that were queued under a limit which is no more. */
+const PATIENCE_NS = 1_000_000_000n;
+
+const maps = ["limits", "clocks", "counters", "flows", "subnets"] as const;
 
 /** How many map entries there are: MAX_ENTRIES of bpf/weir.bpf.c. */
 const MAX_ENTRIES = 4096;
 
 /** How many sets of flows there are: SETS of bpf/weir.bpf.c. */
 const FLOW_SETS = 32_768;
+
+/** How many subnets fit, of all lists together: MAX_SUBNETS of bpf/weir.bpf.c. */
+const MAX_SUBNETS = 65_536;
 
 /** How many attachments fit: two entries each, and slot 0 is left out. */
 export const MAX_SLOTS = MAX_ENTRIES / 2 - 1;
@@ -63,13 +77,18 @@ export class Datapath implements Disposable {
   readonly #clocks: BpfMap;
   readonly #counters: BpfMap;
   readonly #flows: BpfMap;
+  readonly #subnets: BpfMap;
+  /** The lists of subnets. */
+  readonly subnetLists: SubnetLists;
 
-  private constructor(program: BpfProgram, [limits, clocks, counters, flows]: BpfMap[]) {
+  private constructor(program: BpfProgram, [limits, clocks, counters, flows, subnets]: BpfMap[]) {
     this.program = program;
     this.#limits = limits!;
     this.#clocks = clocks!;
     this.#counters = counters!;
     this.#flows = flows!;
+    this.#subnets = subnets!;
+    this.subnetLists = new SubnetLists(this.#subnets);
   }
 
   /** Opens what is pinned; undefined where something of it is missing. Takes no ELF file and no verifier. */
@@ -115,34 +134,90 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Sets a limit, live. The clock is another map's, so nothing that is under way is lost; only where the old limit was
-   * so low that its clock stands beyond the new horizon is the clock set back.
+   * Sets a limit, live. The clock is another map's, so nothing that is under way is lost; only where the clock stands
+   * beyond the new horizon is it set back. What comes then does not overtake what waits, unless that would take more
+   * than a second, as after a limit of a few packets a second.
    * @param limit undefined lets packets through unshaped
    * @param uplink the entry of the uplink that it shares; 0 for none
    */
-  setLimit(entry: number, limit: Limit | undefined, owner: bigint, uplink = 0): void {
+  setLimit(
+    entry: number,
+    limit: Limit | undefined,
+    owner: bigint,
+    { uplink = 0, rule = ALL_TRAFFIC }: { uplink?: number; rule?: SubnetRule } = {},
+  ): void {
     const { generation } = this.limit(entry);
-    const values: LimitEntry = { ...(limit ? entryOfLimit(limit, uplink) : NO_LIMIT), generation, owner };
+    const context = { generation, ...ruleFields(entry, rule), owner };
+    const values: LimitEntry = { ...NO_LIMIT, ...(limit ? entryOfLimit(limit, uplink) : {}), ...context };
     this.#writeLimit(entry, values);
     const now = monotonicNow();
-    if (this.#clock(entry) > now + values.horizonNs) {
-      this.#setClock(entry, now);
-      // The flows' clocks are ahead with it.
+    const { nextNs, latestNs } = this.#clock(entry);
+    if (limit && nextNs > now + values.horizonNs) {
+      // The flows' clocks are ahead with it, and are forgotten, but not when their last packets leave.
+      this.#setClock(entry, { nextNs: now, strangerNs: latestNs > now + PATIENCE_NS ? 0n : latestNs });
       this.#writeLimit(entry, { ...values, generation: next(generation) });
     }
+  }
+
+  /**
+   * Sets both directions of a slot, live, and the list of subnets that they are for.
+   * @param keep directions whose limit stays as it is, since others that share the entries have it
+   * @param uplinks the entries of the uplinks that they share
+   * @param previous the limits whose list of subnets is in force; without it, an old list is left for gc
+   */
+  setLimits(
+    slot: number,
+    limits: Limits,
+    owner: bigint,
+    {
+      keep = [],
+      previous,
+      uplinks = {},
+    }: {
+      keep?: readonly Direction[];
+      previous?: Limits;
+      uplinks?: { [direction in Direction]?: number };
+    } = {},
+  ): void {
+    const old = this.subnetRule(slot);
+    const stays = previous && sameSubnets(previous, limits) && this.subnetLists.holds(old, limits);
+    const rule = stays ? old : this.subnetLists.install(limits);
+    for (const direction of directions) {
+      const entry = entryOf(slot, direction);
+      if (keep.includes(direction))
+        this.#writeLimit(entry, { ...this.limit(entry), ...ruleFields(entry, rule) });
+      else this.setLimit(entry, limits[direction], owner, { uplink: uplinks[direction] ?? 0, rule });
+    }
+    if (previous && old.list !== 0 && old.list !== rule.list) {
+      this.subnetLists.remove(old.list, subnetsOf(previous));
+    }
+  }
+
+  /** The list of subnets that a slot's limits are for. */
+  subnetRule(slot: number): SubnetRule {
+    const { subnets, subnetMode } = this.limit(entryOf(slot, "egress"));
+    return { list: subnets, shaped: (subnetMode & SUBNETS_SHAPED) !== 0 };
   }
 
   /** Takes an entry: no limit yet, a new clock and counters, and flows that nobody knows. */
   take(entry: number, owner: bigint): void {
     const { generation } = this.limit(entry);
     this.#writeLimit(entry, { ...NO_LIMIT, generation: next(generation), owner });
-    this.#setClock(entry, 0n);
+    this.#setClock(entry, {});
     this.#counters.raw.set(key(entry), new Uint8Array(this.#counters.valueStride * possibleCpus()));
   }
 
-  /** Gives an entry back. */
-  free(entry: number): void {
-    this.#writeLimit(entry, { ...NO_LIMIT, generation: this.limit(entry).generation });
+  /** Gives an entry back. @param limits those that were in force, whose list of subnets goes with it */
+  free(entry: number, limits: Limits = {}): void {
+    const { generation, subnets } = this.limit(entry);
+    this.#writeLimit(entry, { ...NO_LIMIT, generation });
+    if (subnets !== 0) this.subnetLists.remove(subnets, subnetsOf(limits));
+  }
+
+  /** Removes lists of subnets that no entry names. @returns how many subnets that were */
+  sweepSubnets(): number {
+    const live = new Set(this.takenEntries().map((entry) => this.limit(entry).subnets));
+    return this.subnetLists.sweep(live);
   }
 
   /** The entries that somebody owns. */
@@ -165,6 +240,7 @@ export class Datapath implements Disposable {
       delayNs: 0n,
       marked: 0n,
       passed: 0n,
+      exempt: 0n,
     };
     if (!bytes) return sum;
     const view = viewOf(bytes);
@@ -176,13 +252,14 @@ export class Datapath implements Disposable {
       sum.delayNs += view.getBigUint64(at + 32, true);
       sum.marked += view.getBigUint64(at + 40, true);
       sum.passed += view.getBigUint64(at + 48, true);
+      sum.exempt += view.getBigUint64(at + 56, true);
     }
     return sum;
   }
 
   close(): void {
-    for (const handle of [this.program, this.#limits, this.#clocks, this.#counters, this.#flows])
-      handle.close();
+    const opened = [this.#limits, this.#clocks, this.#counters, this.#flows, this.#subnets];
+    for (const handle of [this.program, ...opened]) handle.close();
   }
 
   [Symbol.dispose](): void {
@@ -193,14 +270,19 @@ export class Datapath implements Disposable {
     this.#limits.raw.set(key(entry), encodeLimitEntry(values));
   }
 
-  #clock(entry: number): bigint {
+  #clock(entry: number): { nextNs: bigint; latestNs: bigint } {
     const bytes = this.#clocks.raw.get(key(entry));
-    return bytes ? viewOf(bytes).getBigUint64(0, true) : 0n;
+    if (!bytes) return { nextNs: 0n, latestNs: 0n };
+    const view = viewOf(bytes);
+    return { nextNs: view.getBigUint64(0, true), latestNs: view.getBigUint64(312, true) };
   }
 
-  #setClock(entry: number, nextNs: bigint): void {
+  /** Sets a clock back, its wheel included. */
+  #setClock(entry: number, { nextNs = 0n, strangerNs = 0n }: { nextNs?: bigint; strangerNs?: bigint }): void {
     const bytes = new Uint8Array(CLOCK_SIZE);
-    viewOf(bytes).setBigUint64(0, nextNs, true);
+    const view = viewOf(bytes);
+    view.setBigUint64(0, nextNs, true);
+    view.setBigUint64(296, strangerNs, true);
     this.#clocks.raw.set(key(entry), bytes);
   }
 
@@ -210,9 +292,11 @@ export class Datapath implements Disposable {
       ["clocks", this.#clocks, CLOCK_SIZE, MAX_ENTRIES],
       ["counters", this.#counters, COUNTERS_SIZE, MAX_ENTRIES],
       ["flows", this.#flows, FLOW_SET_SIZE, FLOW_SETS],
+      ["subnets", this.#subnets, 4, MAX_SUBNETS],
     ] as const) {
-      const { valueSize, maxEntries } = map;
-      if (valueSize === size && maxEntries === entries) continue;
+      const { valueSize, maxEntries, keySize } = map;
+      const isKeyed = keySize === (name === "subnets" ? SUBNET_KEY_SIZE : 4);
+      if (valueSize === size && maxEntries === entries && isKeyed) continue;
       this.close();
       throw new ShaperError(
         "STATE",
@@ -236,23 +320,14 @@ export function requireBpffs(path: string): void {
   });
 }
 
-/** The number by which a map entry knows its attachment: 64-bit FNV-1a of the id, and never 0. */
-export function ownerOf(id: string): bigint {
-  let hash = 0xcbf2_9ce4_8422_2325n;
-  for (const byte of Buffer.from(id)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100_0000_01b3n);
-  return hash === 0n ? 1n : hash;
+function modeOf(entry: number, { list, shaped }: SubnetRule): number {
+  if (list === 0) return 0;
+  // The entries of an attachment are a pair, egress first.
+  return (shaped ? SUBNETS_SHAPED : 0) | (entry % 2 === 1 ? SUBNETS_SOURCE : 0);
 }
 
-/** Finds a free slot, near where the owner's number points. Throws ShaperError FULL where there is none. */
-export function findSlot(datapath: Datapath, owner: bigint): number {
-  const first = Number(owner % BigInt(MAX_SLOTS));
-  for (let i = 0; i < MAX_SLOTS; i++) {
-    const slot = 1 + ((first + i) % MAX_SLOTS);
-    if (datapath.limit(slot * 2).owner === 0n) return slot;
-  }
-  throw new ShaperError("FULL", `all ${MAX_SLOTS} entries are taken`, {
-    remedy: "`weir gc` frees those whose pods are gone.",
-  });
+function ruleFields(entry: number, rule: SubnetRule): Pick<LimitEntry, "subnets" | "subnetMode"> {
+  return { subnets: rule.list, subnetMode: modeOf(entry, rule) };
 }
 
 function key(entry: number): Uint8Array {

@@ -4,6 +4,7 @@ export { ShaperError, type ShaperErrorCode } from "./errors.js";
 export type { GuardRecord, GuardState } from "./guard/guard.js";
 export type { GuardCounters } from "./guard/maps.js";
 export type { GuardOptions } from "./guard/options.js";
+export type { DirectionState, Inspection } from "./inspection.js";
 export {
   type Direction,
   type Limit,
@@ -17,7 +18,7 @@ export type { Problem } from "./problem.js";
 export { parseQuantity } from "./quantity.js";
 export type { AttachmentRecord, FoundQdisc } from "./records.js";
 export { checkRequirements, type Requirement } from "./requirements.js";
-export { type DirectionState, type GcReport, type Inspection, Shaper, type ShaperOptions } from "./shaper.js";
+export { type GcReport, Shaper, type ShaperOptions } from "./shaper.js";
 export {
   DEFAULT_WEIGHT,
   MAX_UPLINK_BITS_PER_SECOND,

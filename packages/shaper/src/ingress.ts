@@ -1,4 +1,5 @@
 import { isFilterKind, isLinkKind, type Link, mirred, type Rtnetlink } from "@weir/netlink";
+import { drain } from "./drain.js";
 import { checkEgress, ensureClsact, stampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
 import { withModule } from "./kernel-module.js";
@@ -37,6 +38,12 @@ export function unstampIngress(rt: Rtnetlink, ifindex: number, stamp: Pick<Stamp
     kind: "matchall",
   });
   removeIfb(rt, ifindex, stamp);
+}
+
+/** Waits until the ifb of a device holds no packet. */
+export function drainIngress(rt: Rtnetlink, ifindex: number): void {
+  const ifb = rt.links.find(ifbName(ifindex));
+  if (ifb?.kind === "ifb") drain(rt, ifb.index);
 }
 
 /** Removes a device's ifb; the device itself may be gone. */

@@ -16,12 +16,22 @@ export interface LimitEntry {
   uplink: number;
   weight: number;
   guaranteeBitsPerSecond: bigint;
+  /** The number of the list of subnets, 0 without one. */
+  subnets: number;
+  /** SUBNETS_SHAPED, SUBNETS_SOURCE. */
+  subnetMode: number;
   /** Which attachment the entry belongs to; 0 where it is free. */
   owner: bigint;
 }
 
 /** The size of `struct limit` in bytes. */
-export const LIMIT_SIZE = 80;
+export const LIMIT_SIZE = 88;
+
+/** Only traffic with the list's subnets is limited. */
+export const SUBNETS_SHAPED = 1;
+
+/** A packet's other end is its source. */
+export const SUBNETS_SOURCE = 2;
 
 /** What an entry says where there is no limit. */
 export const NO_LIMIT: LimitEntry = {
@@ -36,6 +46,8 @@ export const NO_LIMIT: LimitEntry = {
   uplink: 0,
   weight: 0,
   guaranteeBitsPerSecond: 0n,
+  subnets: 0,
+  subnetMode: 0,
   owner: 0n,
 };
 
@@ -43,7 +55,7 @@ export const NO_LIMIT: LimitEntry = {
  * A limit as the program takes it.
  * @param uplink the entry of the uplink that it shares; 0 for none
  */
-export function entryOfLimit(limit: Limit, uplink = 0): Omit<LimitEntry, "generation" | "owner"> {
+export function entryOfLimit(limit: Limit, uplink = 0): Omit<LimitEntry, keyof EntryContext> {
   const isShared = uplink !== 0;
   return {
     uplink,
@@ -59,10 +71,12 @@ export function entryOfLimit(limit: Limit, uplink = 0): Omit<LimitEntry, "genera
   };
 }
 
+/** What an entry says beside its limit. */
+export type EntryContext = Pick<LimitEntry, "generation" | "subnets" | "subnetMode" | "owner">;
+
 /** Whether an entry holds a limit, all that follows from it included. */
 export function holds(entry: LimitEntry, limit: Limit, uplink = 0): boolean {
-  const { generation, owner } = entry;
-  const expected = encodeLimitEntry({ ...entryOfLimit(limit, uplink), generation, owner });
+  const expected = encodeLimitEntry({ ...entry, ...entryOfLimit(limit, uplink) });
   return Buffer.from(expected).equals(encodeLimitEntry(entry));
 }
 
@@ -78,7 +92,9 @@ export function encodeLimitEntry(entry: LimitEntry): Uint8Array {
   view.setUint32(56, entry.uplink, true);
   view.setUint32(60, entry.weight, true);
   view.setBigUint64(64, entry.guaranteeBitsPerSecond, true);
-  view.setBigUint64(72, entry.owner, true);
+  view.setUint32(72, entry.subnets, true);
+  view.setUint32(76, entry.subnetMode, true);
+  view.setBigUint64(80, entry.owner, true);
   return bytes;
 }
 
@@ -94,7 +110,9 @@ export function decodeLimitEntry(bytes: Uint8Array): LimitEntry {
   entry.uplink = view.getUint32(56, true);
   entry.weight = view.getUint32(60, true);
   entry.guaranteeBitsPerSecond = view.getBigUint64(64, true);
-  entry.owner = view.getBigUint64(72, true);
+  entry.subnets = view.getUint32(72, true);
+  entry.subnetMode = view.getUint32(76, true);
+  entry.owner = view.getBigUint64(80, true);
   return entry;
 }
 
@@ -119,10 +137,10 @@ const MAX_DEFAULT_BURST_NS = 4_000_000n;
 const TICKS = 64n;
 
 /**
- * What the wheel has to reach over, since no flow's clock can be further ahead: half a second, a few horizons, and the
+ * What the wheel has to reach over, since no flow's clock can be further ahead: a second, a few horizons, and the
  * time of a thousand packets.
  */
-const MIN_WHEEL_NS = 1n << 29n;
+const MIN_WHEEL_NS = 1n << 30n;
 const WHEEL_PACKETS = 1024n;
 
 const NS_PER_SECOND = 1_000_000_000n;

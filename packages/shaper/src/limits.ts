@@ -1,4 +1,5 @@
 import { ShaperError } from "./errors.js";
+import { validateSubnets } from "./subnets.js";
 
 /** How fast one direction may go. */
 export interface Limit {
@@ -34,6 +35,13 @@ export interface Limits {
   egress?: Limit;
   /** What the pod receives. */
   ingress?: Limit;
+  /**
+   * Subnets, IPv4 and IPv6: only traffic with them is limited, in either direction. The other end counts: the
+   * destination of what the pod sends, the source of what it receives. Not together with unshapedSubnets.
+   */
+  shapedSubnets?: readonly string[];
+  /** Subnets, IPv4 and IPv6, with which traffic is not limited, and does not count either. */
+  unshapedSubnets?: readonly string[];
 }
 
 /** A direction, from the pod's point of view. */
@@ -65,7 +73,15 @@ export function validateLimits(limits: Limits): void {
     const limit = limits[direction];
     if (limit) validateLimit(direction, limit);
   }
+  validateSubnets(limits);
 }
+
+/** Whether two limits say the same. */
+export function equalLimits(a: Limit | undefined, b: Limit | undefined): boolean {
+  return limitFields.every((name) => a?.[name] === b?.[name]);
+}
+
+const limitFields = ["bitsPerSecond", "burstBits", "horizonMs", "markMs"] as const;
 
 function validateLimit(direction: Direction, limit: Limit): void {
   const { bitsPerSecond, burstBits, horizonMs, markMs } = limit;

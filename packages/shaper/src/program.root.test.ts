@@ -264,10 +264,73 @@ test("raising a very low limit takes effect at once, though its clock was far ah
   assert.ok(send().tstamp < before + SECOND);
 });
 
+test("a change neither loses what waits nor lets anything overtake it", () => {
+  const tenth: Limit = { bitsPerSecond: 80_000n, burstBits: 0n, horizonMs: 5_000 };
+  const changes: Limit[] = [
+    { ...tenth, horizonMs: 1 },
+    { ...tenth, bitsPerSecond: 100_000_000n, horizonMs: 20 },
+    { ...tenth, burstBits: 8_000n },
+    { ...tenth, markMs: 0 },
+    { ...tenth, bitsPerSecond: 40_000n },
+  ];
+  for (const change of changes) {
+    limitTo(tenth);
+    const stamps = Array.from({ length: 8 }, () => send().tstamp);
+    datapath.setLimit(ENTRY, change, 1n);
+    const { verdict, tstamp } = send();
+    assert.is(verdict, TC_ACT_UNSPEC, JSON.stringify(Number(change.bitsPerSecond)));
+    assert.ok(tstamp >= stamps.at(-1)!, `${tstamp} before ${stamps.at(-1)}`);
+  }
+});
+
+test("a limit that is taken away and set again goes on with the clock that it had", () => {
+  limitTo(SLOW);
+  for (let i = 0; i < 3; i++) send();
+  const before = clock();
+  datapath.setLimit(ENTRY, undefined, 1n);
+  assert.is(send().tstamp, 0n);
+  datapath.setLimit(ENTRY, { ...SLOW, horizonMs: 30_000 }, 1n);
+  assert.is(clock(), before);
+  assert.ok(send().tstamp >= before);
+});
+
+const udp6 = (port: number) => [port >> 8, port & 0xff, 0, 9, 0, 30, 0, 0];
+const ip6 = (next: number, extra: number[]) => {
+  const address = [0xfd, ...new Array(14).fill(0), 1];
+  return [0x86, 0xdd, 0x60, 0, 0, 0, 0, 30 + extra.length, next, 64, ...address, ...address, ...extra];
+};
+const shapes: [name: string, bytes: (port: number) => number[]][] = [
+  ["IPv6", (port) => [...ip6(17, []), ...udp6(port)]],
+  ["IPv6 with hop-by-hop options", (port) => [...ip6(0, [17, 0, 1, 4, 0, 0, 0, 0]), ...udp6(port)]],
+  [
+    "IPv6 with a routing and a destination header",
+    (port) => [...ip6(43, [60, 0, 0, 0, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0]), ...udp6(port)],
+  ],
+  ["a VLAN tag", (port) => [0x81, 0x00, 0, 7, ...packet(200, port).subarray(12, 50)]],
+  ["two VLAN tags", (port) => [0x88, 0xa8, 0, 7, 0x81, 0x00, 0, 8, ...packet(200, port).subarray(12, 50)]],
+];
+for (const [name, bytes] of shapes) {
+  test(`flows are told apart behind ${name}`, () => {
+    limitTo(SLOW);
+    const start = process.hrtime.bigint();
+    const sendRaw = (port: number) => {
+      const data = new Uint8Array(1000);
+      data.set(bytes(port), 12);
+      const result = datapath.program.testRun({ data, context: encodeSkbContext({ wireLength: 1000 }) });
+      return decodeSkbContext(result.context).tstamp - start;
+    };
+    const busy = Array.from({ length: 6 }, () => sendRaw(1));
+    assert.ok(busy.at(-1)! >= 4n * SECOND);
+    assert.ok(sendRaw(2) < SECOND, "a quiet flow passes");
+    assert.ok(sendRaw(1) >= busy.at(-1)!, "the busy one goes on");
+  });
+}
+
 test("no charge is lost when CPUs race for one clock", async () => {
   // Long enough that the processes overlap, though they do not start together.
   const runs = process.env.WEIR_VM === "1" ? 200_000 : 2_000_000;
-  const processes = 3;
+  const processes = 4;
+  const flowsEach = 4;
   limitTo(SLOW);
   // The horizon must not end the race: a thousand years.
   const limits = BpfMap.open(join(folder, "limits"));
@@ -279,16 +342,25 @@ test("no charge is lost when CPUs race for one clock", async () => {
   const script = `
     import { BpfProgram, encodeSkbContext } from ${JSON.stringify(module)};
     const program = BpfProgram.open(${JSON.stringify(join(folder, "shape"))});
-    const data = new Uint8Array(1000); data.set([8, 0, 0x45], 12);
+    const packets = ${JSON.stringify(Array.from({ length: flowsEach }, (_, i) => [...packet(64, 500 + i).subarray(12)]))};
+    const context = encodeSkbContext({ wireLength: 1000 });
     console.log("ready");
     process.stdin.once("data", () => {
-      program.testRun({ data, context: encodeSkbContext({ wireLength: 1000 }), repeat: ${runs} });
+      for (const [i, packet] of packets.entries()) {
+        const data = new Uint8Array(1000);
+        data.set(packet, 12);
+        // A flow of its own for each process, two of them shared by all.
+        if (i > 1) data[34] = Number(process.argv[1] ?? 0) + 10;
+        program.testRun({ data, context, repeat: ${runs / flowsEach} });
+      }
       program.close();
       process.stdin.unref?.();
       process.exit(0);
     });`;
-  const racers = Array.from({ length: processes }, () =>
-    spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["pipe", "pipe", "inherit"] }),
+  const racers = Array.from({ length: processes }, (_, i) =>
+    spawn(process.execPath, ["--input-type=module", "-e", script, String(i)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    }),
   );
   await Promise.all(racers.map((racer) => once(racer.stdout, "data")));
   // The clock runs ahead of time by minutes, so that it never idles however slow the machine is.
@@ -296,8 +368,16 @@ test("no charge is lost when CPUs race for one clock", async () => {
   const first = clock();
   for (const racer of racers) racer.stdin.write("go\n");
   const statuses = await Promise.all(racers.map(async (racer) => (await once(racer, "exit"))[0]));
-  assert.equal(statuses, [0, 0, 0]);
+  assert.equal(statuses, [0, 0, 0, 0]);
   assert.is((clock() - first) / SECOND, BigInt(runs * processes));
+  // Nor is a flow counted that is not there: the wheel's slots and their sum agree.
+  using clocks = BpfMap.open(join(folder, "clocks"));
+  const view = new DataView(clocks.raw.get(new Uint8Array(4))!.buffer);
+  const slots = Array.from({ length: 64 }, (_, i) => view.getInt32(32 + i * 4, true));
+  assert.is(
+    slots.reduce((sum, count) => sum + count, 0),
+    Number(view.getBigInt64(24, true)),
+  );
 });
 
 test("loading again keeps what is pinned, and a map that this version never made is refused", () => {

@@ -15,8 +15,12 @@ const record: AttachmentRecord = {
   device: "eth0",
   ifindex: 7,
   namespace: "4:4026532208",
+  aggregate: "0123abc",
   slot: 3,
-  limits: { egress: { bitsPerSecond: 2n ** 60n, burstBits: 5n, horizonMs: 20, markMs: 0.5 } },
+  limits: {
+    egress: { bitsPerSecond: 2n ** 60n, burstBits: 5n, horizonMs: 20, markMs: 0.5 },
+    unshapedSubnets: ["fd00::/8"],
+  },
   state: "active",
   found: { clsact: false, root: { kind: "fq_codel", handle: 0x8001_0000, options: "AAEC" } },
   createdAtMs: 1_767_225_600_000,

@@ -78,6 +78,15 @@ export class RecordStore {
     return this.#readFile(fileName(id));
   }
 
+  /** The record of an id, or undefined where there is none that can be read. */
+  tryRead(id: string): AttachmentRecord | undefined {
+    try {
+      return this.read(id);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** All readable records, and the damaged files with what is wrong with them. */
   readAll(): { records: AttachmentRecord[]; damaged: { file: string; message: string }[] } {
     const records: AttachmentRecord[] = [];
@@ -192,6 +201,10 @@ function decode(value: unknown): AttachmentRecord {
     for (const name of ["horizonMs", "markMs", "weight"] as const) {
       if (limit[name] !== undefined) limits[direction][name] = Number(limit[name]);
     }
+  }
+  for (const name of ["shapedSubnets", "unshapedSubnets"] as const) {
+    const subnets = record.limits?.[name];
+    if (subnets !== undefined && Array.isArray(subnets)) limits[name] = subnets;
   }
   return { ...record, limits };
 }

@@ -1,22 +1,26 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Link, Rtnetlink } from "@weir/netlink";
-import { FileLock, type NetworkNamespace, SystemError } from "@weir/syscall";
+import { type FileLock, type NetworkNamespace, SystemError } from "@weir/syscall";
+import { liftLimits, setLimits, spreadLimits } from "./aggregate.js";
 import { type Attachment, validateAttachment, validateId } from "./attachment.js";
-import { type Counters, Datapath, findSlot, ownerOf, requireBpffs, shapeInstallable } from "./datapath.js";
+import { Datapath, requireBpffs, shapeInstallable } from "./datapath.js";
+import { drain } from "./drain.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
-import { Guard, type GuardRecord, type GuardState, SWITCHED_OFF, succeed } from "./guard/guard.js";
+import { Guard, type GuardRecord, SWITCHED_OFF, succeed } from "./guard/guard.js";
 import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/options.js";
-import { checkIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
+import { checkIngress, drainIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
+import { type Inspection, inspectDevice, inspectEntries } from "./inspection.js";
 import { installedVersion } from "./installation.js";
-import { holds, horizonNs, markNs } from "./limit-entry.js";
-import { type Direction, directions, type Limit, type Limits, validateLimits } from "./limits.js";
+import { type Direction, directions, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
 import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
 import { type AttachmentRecord, RecordStore } from "./records.js";
+import { entryOwner, ownerOf, Slots } from "./slots.js";
 import { type Stamp, stampPin } from "./stamp.js";
+import { lockState } from "./state-lock.js";
+import { subnetsOf } from "./subnets.js";
 import { removeHeld } from "./tcx/held-link.js";
 import { hasTcx, ProgramSlot, ProgramTable } from "./tcx/program-table.js";
 import { type UplinkRates, validateShares } from "./uplink/rates.js";
@@ -44,28 +48,6 @@ export interface ShaperOptions {
   hold?: boolean;
 }
 
-/** One direction of an attachment: its limit and what was counted. */
-export interface DirectionState extends Counters {
-  bitsPerSecond: bigint;
-  /** How long a packet may wait for its flow's turn before it is dropped instead. */
-  horizonNs: bigint;
-  /** From which wait on a packet that knows ECN is marked; 0 where none is. */
-  markNs: bigint;
-}
-
-/** What {@link Shaper.inspect} found. */
-export interface Inspection {
-  attachment: Attachment;
-  limits: Limits;
-  /** Whether the kernel holds all that the record says. */
-  healthy: boolean;
-  problems: Problem[];
-  egress?: DirectionState;
-  ingress?: DirectionState;
-  /** The second line on the host's side; absent where nothing that the pod sends is limited, or it is switched off. */
-  guard?: GuardState;
-}
-
 /** What {@link Shaper.gc} did. */
 export interface GcReport {
   /** Ids of attachments, and names of leftovers, that were removed. */
@@ -87,6 +69,7 @@ export class Shaper implements Disposable {
   readonly #stateDirectory: string;
   readonly #lockTimeoutMs: number;
   readonly #records: RecordStore;
+  readonly #slots: Slots;
   readonly #guard: Guard;
   readonly #uplinks: Uplinks;
   readonly #policy: GuardPolicy | undefined;
@@ -101,6 +84,7 @@ export class Shaper implements Disposable {
     this.#stateDirectory = options.stateDirectory ?? "/run/weir";
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 10_000;
     this.#records = new RecordStore(this.#stateDirectory);
+    this.#slots = new Slots(this.#records, this.#stateDirectory);
     this.#guard = new Guard(this.pinFolder, this.#stateDirectory);
     this.#hold = options.hold;
     this.#uplinks = new Uplinks(this.pinFolder, this.#stateDirectory);
@@ -149,7 +133,7 @@ export class Shaper implements Disposable {
     validateLimits(limits);
     validateShares(attachment, limits);
     if (!limits.egress && !limits.ingress) {
-      this.remove(attachment.id);
+      this.remove(attachment.id, { drain: true });
       return;
     }
     requireBpffs(this.#bpffs);
@@ -177,15 +161,18 @@ export class Shaper implements Disposable {
   /**
    * Takes an attachment's limits away and leaves the device as it was found. It succeeds as well where the namespace or
    * the device is gone.
+   * @param options.drain let what is queued leave first, for at most a second; without it what is queued is lost, which
+   *   nobody misses whose pod has ended
    * @returns false where nothing was known under the id
    */
-  remove(id: string): boolean {
+  remove(id: string, { drain = false }: { drain?: boolean } = {}): boolean {
     validateId(id);
     // Without a record there is nothing to do, and no reason to make a folder for the lock.
     if (!this.#records.exists(id)) return false;
     using _lock = this.#lock();
     const record = this.#records.read(id);
     if (!record) return false;
+    if (drain) this.#empty(record);
     this.#takeAway(record);
     return true;
   }
@@ -195,10 +182,10 @@ export class Shaper implements Disposable {
     validateId(id);
     const record = this.#records.read(id);
     if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
-    const { netns, device, limits, uplink } = record;
     const inspection: Inspection = {
-      attachment: { id, netns, device, ...(uplink === undefined ? {} : { uplink }) },
-      limits,
+      attachment: attachmentOf(record),
+      limits: record.limits,
+      sharedWith: this.#slots.members(record).map((member) => member.id),
       healthy: false,
       problems: [],
     };
@@ -207,15 +194,16 @@ export class Shaper implements Disposable {
       problems.push(repairable("UNFINISHED", `${id}: an operation (${record.state}) was cut short`));
     }
     const datapath = this.#existingDatapath();
-    if (!datapath) {
+    if (datapath) {
+      const { problems: found, ...states } = inspectEntries(record, datapath, this.#uplinks.entries(record));
+      Object.assign(inspection, states);
+      problems.push(...found);
+    } else {
       problems.push(this.#missingPins());
     }
-    for (const direction of directions) {
-      const limit = limits[direction];
-      if (limit && datapath)
-        inspection[direction] = this.#direction(datapath, record, direction, limit, problems);
-    }
-    problems.push(...this.#uplinks.problems(record), ...this.#inspectDevice(record, datapath));
+    const stamp = (direction: Direction, netns: NetworkNamespace) =>
+      this.#stamp(record, direction, netns, datapath);
+    problems.push(...this.#uplinks.problems(record), ...inspectDevice(record, stamp));
     if (record.guard) {
       const { state, problems: more } = this.#guard.inspect(this.#guarded(record, record.guard));
       inspection.guard = state;
@@ -307,6 +295,8 @@ export class Shaper implements Disposable {
     for (const file of this.#records.leftovers()) remove(file, () => this.#records.removeFile(file));
     this.#freeEntries((entry, free) => remove(`map entry ${entry}`, free));
     carefully("uplinks", () => this.#uplinks.restore());
+    carefully("aggregates", () => this.#slots.sweep());
+    carefully("subnets", () => this.#existingDatapath()?.sweepSubnets());
     carefully("guard", () => this.#guard.gc(this.#guardedDevices(), remove));
     return report;
   }
@@ -338,8 +328,9 @@ export class Shaper implements Disposable {
       const root = findRoot(rt, link);
       if (root) found.root = root;
     }
-    const owner = ownerOf(attachment.id);
-    const slot = findSlot(datapath, owner);
+    // The entries are taken before the record is written: a crash in between leaves an entry that gc frees, where the
+    // other order could give one slot to two attachments.
+    const slot = this.#slots.claim(datapath, attachment);
     const record: AttachmentRecord = {
       ...attachment,
       ifindex: link.index,
@@ -352,15 +343,16 @@ export class Shaper implements Disposable {
       ...this.#planGuard(rt, link, attachment, limits),
       createdAtMs: Date.now(),
     };
-    // The entries are taken before the record is written: a crash in between leaves an entry that gc frees, where the
-    // other order could give one slot to two attachments.
-    for (const direction of directions) datapath.take(entryOf(slot, direction), owner);
     try {
       this.#records.write(record);
       this.#enforce(namespace, rt, link, datapath, record);
       this.#records.write({ ...this.#protect(record), state: "active" });
+      spreadLimits(this.#slots, this.#records, record);
     } catch (error) {
-      undo(error, () => this.#takeAway(record));
+      undo(error, () => {
+        this.#takeAway(record);
+        this.#restoreMembers(datapath, record);
+      });
       throw error;
     }
   }
@@ -382,10 +374,12 @@ export class Shaper implements Disposable {
       if (root) found.root = root;
     }
     const { guard } = this.#planGuard(rt, link, { ...known, ...attachment }, limits, known.guard);
-    const { hold: _, uplink: __, ...before } = known;
+    const { hold: _, uplink: __, aggregate: left, ...before } = known;
+    const moves = left !== attachment.aggregate;
     const record: AttachmentRecord = {
       ...before,
       ...attachment,
+      ...(moves ? { slot: this.#slots.claim(datapath, attachment) } : {}),
       found,
       limits,
       ...(hold ? { hold } : {}),
@@ -394,52 +388,63 @@ export class Shaper implements Disposable {
     };
     try {
       this.#records.write(record);
-      this.#enforce(namespace, rt, link, datapath, record);
+      this.#enforce(namespace, rt, link, datapath, record, known);
       this.#records.write({ ...this.#protect(record), state: "active" });
+      spreadLimits(this.#slots, this.#records, record);
     } catch (error) {
       undo(error, () => {
-        this.#enforce(namespace, rt, link, datapath, known);
+        this.#enforce(namespace, rt, link, datapath, known, record);
         const before = guard && { guard: succeed(guard, known.guard ?? {}) };
         this.#records.write({ ...this.#protect({ ...known, ...before }), state: known.state });
+        this.#restoreMembers(datapath, record);
+        if (moves) this.#leave(datapath, record);
       });
       throw error;
     }
+    if (moves) this.#leave(datapath, known);
   }
 
-  /** Makes the kernel hold a record's limits and no others, whatever it holds already. */
+  /**
+   * Makes the kernel hold a record's limits and no others, whatever it holds already.
+   * @param before what was in force, where that is known
+   */
   #enforce(
     namespace: NetworkNamespace,
     rt: Rtnetlink,
     link: Link,
     datapath: Datapath,
     record: AttachmentRecord,
+    before?: AttachmentRecord,
   ): void {
-    const { slot, limits, found, id } = record;
-    const owner = ownerOf(id);
-    const uplinks = this.#uplinks.entries(record);
-    for (const direction of directions) {
-      datapath.setLimit(entryOf(slot, direction), limits[direction], owner, uplinks[direction]);
-    }
+    const { limits, found } = record;
+    const leaving = liftLimits(this.#slots, datapath, record, before);
+    this.#setLimits(datapath, record, before, leaving);
     if (record.hold) this.#table ??= ProgramTable.open(this.pinFolder, ProgramSlot.shape, datapath.program);
     const [egress, ingress] = directions.map((direction) =>
       this.#stamp(record, direction, namespace, datapath),
     ) as [Stamp, Stamp];
     // Of a new attachment nothing is there yet, which saves each ADD a look.
-    const isNew = record.state === "applying";
+    const isNew = record.state === "applying" || (before !== undefined && before.slot !== record.slot);
     if (limits.egress) {
       if (isNew || needsWork(checkEgress(rt, link, egress))) {
         stampEgress(rt, link, egress);
       }
-    } else if (!isNew) {
-      unstampEgress(rt, link.index, egress, found.root);
+    } else if (record.state !== "applying") {
+      if (leaving.includes("egress")) drain(rt, link.index);
+      // Filters are known by their entry, which is another one where the attachment has changed its aggregate.
+      const entries = new Set([entryOf((before ?? record).slot, "egress"), egress.entry]);
+      for (const entry of entries) unstampEgress(rt, link.index, { ...egress, entry }, found.root);
     }
     if (limits.ingress) {
       if (isNew || needsWork(checkIngress(rt, link, ingress))) {
         stampIngress(rt, link, ingress);
       }
-    } else if (!isNew) {
+    } else if (record.state !== "applying") {
+      if (leaving.includes("ingress")) drainIngress(rt, link.index);
       unstampIngress(rt, link.index, ingress);
     }
+    for (const direction of leaving)
+      datapath.setLimit(entryOf(record.slot, direction), undefined, entryOwner(record));
   }
 
   /** What stamps one direction of an attachment. */
@@ -459,12 +464,38 @@ export class Shaper implements Disposable {
     };
   }
 
+  #setLimits(
+    datapath: Datapath,
+    record: AttachmentRecord,
+    before?: AttachmentRecord,
+    leaving?: readonly Direction[],
+  ): void {
+    setLimits(this.#slots, datapath, record, {
+      ...(before ? { before } : {}),
+      ...(leaving ? { leaving } : {}),
+      uplinks: this.#uplinks.entries(record),
+    });
+  }
+
+  /** Gives the others of an aggregate their limits back, after one that was to change them failed. */
+  #restoreMembers(datapath: Datapath, record: AttachmentRecord): void {
+    const [member] = this.#slots.members(record);
+    if (member) this.#setLimits(datapath, member, record);
+  }
+
+  /** Gives entries back that an attachment had, and its place in the aggregate. */
+  #leave(datapath: Datapath | undefined, record: AttachmentRecord): void {
+    this.#slots.release(datapath, record);
+    this.#slots.leave(record);
+  }
+
   /** Finishes a change that was cut short; called with the lock held. */
   #finish(record: AttachmentRecord): void {
     using namespace = openNamespace(record.netns);
     using rt = openInside(namespace);
     this.#enforce(namespace, rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
     this.#records.write({ ...this.#protect(record), state: "active" });
+    spreadLimits(this.#slots, this.#records, record);
   }
 
   /** How an attachment is to be guarded, beside what a guard that was there before leaves behind. */
@@ -479,7 +510,11 @@ export class Shaper implements Disposable {
     if (!(this.#wantsGuard ?? before?.none !== SWITCHED_OFF)) {
       return { guard: succeed(before, { none: SWITCHED_OFF }) };
     }
-    const guard = this.#guard.plan(rt, link, this.#policy, addresses);
+    // A guard that knows no subnets would police what is exempt.
+    const guard =
+      subnetsOf(limits).length > 0
+        ? { none: "the limit is not for all that the pod sends, but depends on subnets" }
+        : this.#guard.plan(rt, link, this.#policy, addresses);
     if (guard.none !== undefined && this.#wantsGuard) {
       throw new ShaperError("NOT_SUPPORTED", `there is no place for a guard: ${guard.none}`, {
         remedy: "Leave the guard's option out, to have one only where it is possible.",
@@ -512,9 +547,16 @@ export class Shaper implements Disposable {
     if (record.guard) this.#guard.release(this.#guarded(record, record.guard));
   }
 
-  #guarded({ id, slot, namespace }: AttachmentRecord, guard: GuardRecord) {
-    const netns = BigInt(namespace.split(":")[1]!);
-    return { entry: entryOf(slot, "egress"), owner: ownerOf(id), netns, guard };
+  #guarded(record: AttachmentRecord, guard: GuardRecord) {
+    const { id, slot, namespace } = record;
+    return {
+      entry: entryOf(slot, "egress"),
+      entryOwner: entryOwner(record),
+      shared: this.#slots.sharing(record),
+      owner: ownerOf(id),
+      netns: BigInt(namespace.split(":")[1]!),
+      guard,
+    };
   }
 
   /** Frees the map entries that no record speaks of; called with the lock held. */
@@ -538,6 +580,18 @@ export class Shaper implements Disposable {
       }
     }
     return members;
+  }
+
+  /** Lets what an attachment has queued leave. */
+  #empty(record: AttachmentRecord): void {
+    const datapath = this.#existingDatapath();
+    const namespace = datapath && reopenNamespace(record);
+    if (!namespace) return;
+    using _namespace = namespace;
+    using rt = openInside(namespace);
+    const leaving = liftLimits(this.#slots, datapath, { ...record, limits: {} }, record);
+    if (leaving.includes("egress")) drain(rt, record.ifindex);
+    if (leaving.includes("ingress")) drainIngress(rt, record.ifindex);
   }
 
   /** Removes an attachment from the kernel and then its record; called with the lock held. */
@@ -564,14 +618,10 @@ export class Shaper implements Disposable {
         }
       }
     }
-    const datapath = this.#usableDatapath();
-    if (datapath) {
-      for (const direction of directions) {
-        const entry = entryOf(record.slot, direction);
-        if (datapath.limit(entry).owner === owner) datapath.free(entry);
-      }
-    }
+    // What others of an aggregate have is kept by their records, so this one's goes last.
+    this.#slots.release(this.#usableDatapath(), record);
     this.#records.remove(record.id);
+    this.#slots.leave(record);
   }
 
   /** Records that a removal has begun. A full disk takes no mark, but must not keep a pod from being removed. */
@@ -584,102 +634,8 @@ export class Shaper implements Disposable {
     }
   }
 
-  #direction(
-    datapath: Datapath,
-    record: AttachmentRecord,
-    direction: Direction,
-    limit: Limit,
-    problems: Problem[],
-  ): DirectionState {
-    const entry = entryOf(record.slot, direction);
-    const actual = datapath.limit(entry);
-    if (actual.owner !== ownerOf(record.id)) {
-      problems.push(repairable("ENTRY_LOST", `map entry ${entry} is not ${record.id}'s any more`));
-    } else if (actual.bitsPerSecond !== limit.bitsPerSecond) {
-      problems.push(
-        repairable(
-          "LIMIT_DIFFERS",
-          `the ${direction} limit in the kernel is ${actual.bitsPerSecond} bit/s, not ${limit.bitsPerSecond}`,
-        ),
-      );
-    } else if (!holds(actual, limit, this.#uplinks.entries(record)[direction])) {
-      problems.push(
-        repairable(
-          "LIMIT_DIFFERS",
-          `the ${direction} limit in the kernel has another burst, horizon, threshold or share of an uplink`,
-        ),
-      );
-    }
-    const { bitsPerSecond } = limit;
-    return {
-      bitsPerSecond,
-      horizonNs: horizonNs(limit),
-      markNs: markNs(limit),
-      ...datapath.counters(entry),
-    };
-  }
-
-  #inspectDevice(record: AttachmentRecord, datapath: Datapath | undefined): Problem[] {
-    const gone = { remedy: "If the pod is gone: weir gc" };
-    const namespace = reopenNamespace(record);
-    if (!namespace) {
-      const message = `the network namespace ${record.netns} is gone, or is another one now`;
-      return [{ code: "NETNS_MISSING", message, ...gone }];
-    }
-    using _namespace = namespace;
-    using rt = openInside(namespace);
-    const link = rt.links.find(record.ifindex);
-    if (!link) {
-      return [
-        {
-          code: "DEVICE_MISSING",
-          message: `the device ${record.device} (index ${record.ifindex}) is gone`,
-          ...gone,
-        },
-      ];
-    }
-    const problems: Problem[] = [];
-    if (!link.up) {
-      problems.push({
-        code: "DEVICE_DOWN",
-        message: `the device ${link.name} is down`,
-        remedy: `ip link set ${link.name} up, inside the pod`,
-      });
-    }
-    const stamp = (direction: Direction) => this.#stamp(record, direction, namespace, datapath);
-    if (record.limits.egress) problems.push(...checkEgress(rt, link, stamp("egress")));
-    if (record.limits.ingress) problems.push(...checkIngress(rt, link, stamp("ingress")));
-    return problems;
-  }
-
   #lock(): FileLock {
-    try {
-      mkdirSync(this.#stateDirectory, { recursive: true, mode: 0o755 });
-      return FileLock.acquire(join(this.#stateDirectory, "lock"), { timeoutMs: this.#lockTimeoutMs });
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (error instanceof SystemError && code === "EAGAIN") {
-        throw new ShaperError(
-          "BUSY",
-          `another process has been changing attachments for ${this.#lockTimeoutMs} ms`,
-          {
-            remedy: `Try again; if it lasts, see who holds it: fuser -v ${join(this.#stateDirectory, "lock")}`,
-            cause: error,
-          },
-        );
-      }
-      if (code === "EACCES" || code === "EPERM") {
-        throw new ShaperError("NOT_PERMITTED", `may not write to ${this.#stateDirectory}`, {
-          remedy: "Run as root.",
-          cause: error,
-        });
-      }
-      throw new ShaperError(
-        "STATE",
-        `could not prepare the state folder ${this.#stateDirectory}: ${message}`,
-        { remedy: "Make sure that the folder is writable and not full.", cause: error },
-      );
-    }
+    return lockState(this.#stateDirectory, this.#lockTimeoutMs);
   }
 
   #existingDatapath(): Datapath | undefined {
@@ -697,14 +653,9 @@ export class Shaper implements Disposable {
     // New maps know nothing of attachments that were made with maps that are lost, or of fields that they had not.
     this.#uplinks.restore();
     for (const record of records) {
-      const { id, slot, limits } = record;
-      const [owner, uplinks] = [ownerOf(id), this.#uplinks.entries(record)];
-      for (const direction of directions) {
-        const entry = entryOf(slot, direction);
-        const is = datapath.limit(entry).owner;
-        if (is !== 0n && is !== owner) continue;
-        datapath.setLimit(entry, limits[direction], owner, uplinks[direction]);
-      }
+      const owner = entryOwner(record);
+      const owners = directions.map((direction) => datapath.limit(entryOf(record.slot, direction)).owner);
+      if (owners.every((is) => is === 0n || is === owner)) this.#setLimits(datapath, record, record);
     }
     // Links call the new program already; a filter runs the one that it was given.
     for (const record of records) if (record.state === "active") this.#renew(record);
@@ -741,6 +692,17 @@ export class Shaper implements Disposable {
       ? repairable("PROGRAM_EARLIER", message)
       : { code: "PROGRAM_LATER", message, remedy: "Use the later weir." };
   }
+}
+
+/** What an inspection says of a record's attachment. */
+function attachmentOf({ id, netns, device, aggregate, uplink }: AttachmentRecord): Attachment {
+  return {
+    id,
+    netns,
+    device,
+    ...(aggregate === undefined ? {} : { aggregate }),
+    ...(uplink === undefined ? {} : { uplink }),
+  };
 }
 
 /** Whether nothing is left on a clsact qdisc that weir made. */

@@ -19,14 +19,16 @@ export function apply(
     netns: pathOrName,
     device,
     id: given,
+    aggregate: named,
     ...limits
-  }: { netns: string; device: string; id?: string } & Limits,
+  }: { netns: string; device: string; id?: string; aggregate?: string } & Limits,
   { terminal, options, json }: Context,
 ): ExitCode {
   const netns = existingNamespace(pathOrName);
   using shaper = Shaper.open(options);
   const id = given ?? idAt(shaper, netns, device) ?? defaultId(netns, device);
-  shaper.apply({ id, netns, device }, limits);
+  const aggregate = named ?? shaper.list().find((record) => record.id === id)?.aggregate;
+  shaper.apply({ id, netns, device, ...(aggregate === undefined ? {} : { aggregate }) }, limits);
   if (json) {
     terminal.printJson(statusJson(known(shaper.inspect(id))));
     return exitCode.OK;
@@ -48,7 +50,7 @@ export function remove(
     "id" in target
       ? target.id
       : (idAt(shaper, namespacePath(target.netns), target.device) ?? notShaped(target));
-  if (!shaper.remove(id)) throw unknownId(id);
+  if (!shaper.remove(id, { drain: true })) throw unknownId(id);
   if (json) terminal.printJson({ id, removed: true });
   else terminal.print(`${id}: no limit any more`);
   return exitCode.OK;

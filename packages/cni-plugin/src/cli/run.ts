@@ -89,6 +89,9 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       "from which wait on ECN packets are marked, 0 for never (default 5)",
       milliseconds(0),
     )
+    .option("--shaped-subnets <list>", "limit traffic with these subnets alone: 10.0.0.0/8,fd00::/8", list)
+    .option("--unshaped-subnets <list>", "do not limit traffic with these subnets", list)
+    .option("--aggregate <name>", "share one limit with all attachments of that name (default: as it is)")
     .option("--no-guard", "do not police what the device sends on the host's side as well")
     .option("--id <id>", "the attachment's id (default: the one that is there, or NAME/DEVICE)")
     .action((given: ApplyOptions, self: Command) => {
@@ -101,10 +104,18 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
         ...limitOf("ingress", given.ingress, given.ingressBurst, times, self),
       };
       if (Object.keys(limits).length === 0) self.error("error: name a limit: --egress, --ingress or both");
-      const { netns, device, id } = given;
+      const { netns, device, id, aggregate, shapedSubnets, unshapedSubnets } = given;
+      const subnets = {
+        ...(shapedSubnets ? { shapedSubnets } : {}),
+        ...(unshapedSubnets ? { unshapedSubnets } : {}),
+      };
+      const names = {
+        ...(id === undefined ? {} : { id }),
+        ...(aggregate === undefined ? {} : { aggregate }),
+      };
       const { options, ...rest } = context(given.json);
       const guarded = { ...rest, options: given.guard ? options : { ...options, guard: false } };
-      finish(apply({ netns, device, ...(id === undefined ? {} : { id }), ...limits }, guarded));
+      finish(apply({ netns, device, ...names, ...limits, ...subnets }, guarded));
     });
 
   command("remove", "take the limits off a device", removeExamples)
@@ -165,6 +176,9 @@ interface ApplyOptions extends JsonOption {
   ingressBurst?: bigint;
   horizon?: number;
   mark?: number;
+  shapedSubnets?: string[];
+  unshapedSubnets?: string[];
+  aggregate?: string;
   guard: boolean;
 }
 interface RemoveOptions extends JsonOption {
@@ -200,6 +214,13 @@ function burst(text: string): bigint {
   const bits = quantity(text);
   if (bits > 0n) return bits;
   throw new InvalidArgumentError("It must be more than 0 bits.");
+}
+
+function list(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
 }
 
 function milliseconds(least: number): (text: string) => number {

@@ -15,7 +15,7 @@ import { type Cell, formatTable, type Terminal } from "./terminal.js";
 
 /** What is known of one attachment: always its record, and its state where the kernel could be asked. */
 export interface Known {
-  record: Pick<AttachmentRecord, "id" | "netns" | "device" | "limits">;
+  record: Pick<AttachmentRecord, "id" | "netns" | "device" | "limits" | "aggregate">;
   healthy: boolean;
   problems: readonly Problem[];
   egress?: DirectionState;
@@ -46,8 +46,9 @@ export function known({ attachment, limits, ...state }: Inspection): Known {
 
 /** The JSON form of an attachment's state. */
 export function statusJson({ record, healthy, problems, egress, ingress, guard }: Known): Printable {
-  const { id, netns, device, limits } = record;
-  return { id, netns, device, limits, healthy, problems, egress, ingress, guard } as unknown as Printable;
+  const { id, netns, device, aggregate, limits } = record;
+  const state = { healthy, problems, egress, ingress, guard };
+  return { id, netns, device, aggregate, limits, ...state } as unknown as Printable;
 }
 
 /** Prints the table of `weir status` and, below it, what is wrong and what to do. */

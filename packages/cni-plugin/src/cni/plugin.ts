@@ -67,8 +67,15 @@ function add({ environment, input, options }: Call): Reply {
   const id = idOf(environment);
   const { netns, ifname: device } = environment;
   const addresses = addressesOf(result, device);
-  const attachment: Attachment = { id, netns, device, network: configuration.name, addresses };
-  const { guard } = wanted.settings;
+  const { guard, aggregate } = wanted.settings;
+  const attachment: Attachment = {
+    id,
+    netns,
+    device,
+    network: configuration.name,
+    addresses,
+    ...(aggregate ? { aggregate: environment.containerId } : {}),
+  };
   using shaper = Shaper.open(guard === undefined ? options : { ...options, guard });
   shaper.apply(attachment, wanted.limits);
   const undo = () => {
@@ -99,29 +106,20 @@ function wantedLimits(
   const rates = requestedLimits(configuration, range);
   if (!rates) return undefined;
   const settings = requestedSettings(configuration);
-  refuseSettings(settings);
-  const { horizonMs, markMs } = settings;
+  const { horizonMs, markMs, shapedSubnets, unshapedSubnets } = settings;
   const waits = {
     ...(horizonMs === undefined ? {} : { horizonMs }),
     ...(markMs === undefined ? {} : { markMs }),
   };
-  const limits: Limits = {};
+  const limits: Limits = {
+    ...(shapedSubnets ? { shapedSubnets } : {}),
+    ...(unshapedSubnets ? { unshapedSubnets } : {}),
+  };
   for (const direction of ["egress", "ingress"] as const) {
     const limit = rates[direction];
     if (limit) limits[direction] = { ...limit, ...waits };
   }
   return { limits, settings };
-}
-
-/** What could not be kept is refused rather than ignored: traffic would be shaped against its user's wish. */
-function refuseSettings({ shapedSubnets, unshapedSubnets, aggregate }: Settings): void {
-  for (const [name, value] of Object.entries({ shapedSubnets, unshapedSubnets, aggregate })) {
-    if (value === undefined || value === false) continue;
-    throw new CniError(
-      CniErrorCode.UNSUPPORTED_FIELD,
-      `${name} is set, which weir does not support yet: remove it`,
-    );
-  }
 }
 
 /**
@@ -186,6 +184,14 @@ function compareLimits(wanted: Limits, live: Limits): void {
     throw new CniError(
       CniErrorCode.LIMIT_DIFFERS,
       `CHECK found the ${direction} limit to be ${is}, but the configuration says ${want}`,
+    );
+  }
+  for (const name of ["shapedSubnets", "unshapedSubnets"] as const) {
+    const [want, is] = [wanted[name] ?? [], live[name] ?? []].map((subnets) => subnets.join(", ") || "none");
+    if (want === is) continue;
+    throw new CniError(
+      CniErrorCode.LIMIT_DIFFERS,
+      `CHECK found ${name} to be ${is}, but the configuration says ${want}`,
     );
   }
 }

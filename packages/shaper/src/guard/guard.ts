@@ -35,7 +35,11 @@ export const SWITCHED_OFF = "it is switched off";
 export interface Guarded {
   /** The map entry, which is the shaper's too. */
   entry: number;
-  /** Whose elements they are. */
+  /** Whose the entry is: the attachment's, or its aggregate's. */
+  entryOwner: bigint;
+  /** Others of the aggregate have the entry too, so that it stays when this one goes. */
+  shared: boolean;
+  /** Whose the other elements are. */
   owner: bigint;
   /** The inode number of the pod's namespace. */
   netns: bigint;
@@ -97,13 +101,13 @@ export class Guard implements Disposable {
   }
 
   /** Makes the kernel guard an attachment as its record says, and takes back what the record says is leaving. */
-  protect({ entry, owner, netns, limit, guard }: Guarded): void {
+  protect({ entry, entryOwner, owner, netns, limit, guard }: Guarded): void {
     const { device: key, addresses = [] } = guard;
     if (key !== undefined) {
       this.#store.join(key, owner);
       const maps = this.#openMaps();
       const device = prepareDevice(this.#pinFolder, this.#store, maps, guard, entry);
-      this.#setLimit(maps, entry, limit, owner);
+      this.#setLimit(maps, entry, limit, entryOwner);
       if (guard.kind === "uplink") {
         for (const address of addresses) maps.setAddress(device.classid, address, entry, netns, owner);
         // The first attachment of a namespace stands for all of it.
@@ -114,20 +118,20 @@ export class Guard implements Disposable {
       }
       attachGuard(this.#pinFolder, device, maps.program);
     }
-    if (guard.leaving) this.#leave({ entry, owner, netns }, guard.leaving, key);
+    if (guard.leaving) this.#leave({ owner, netns }, guard.leaving, key);
   }
 
   /** Takes an attachment out of the guard's care; the last one of a device takes the guard off it. */
-  release({ entry, owner, netns, guard }: Omit<Guarded, "limit">): void {
+  release({ entry, entryOwner, shared, owner, netns, guard }: Omit<Guarded, "limit">): void {
     const { device, addresses = [], leaving } = guard;
-    if (leaving) this.#leave({ entry, owner, netns }, leaving, undefined);
-    if (device !== undefined) this.#leave({ entry, owner, netns }, { device, addresses }, undefined);
+    if (leaving) this.#leave({ owner, netns }, leaving, undefined);
+    if (device !== undefined) this.#leave({ owner, netns }, { device, addresses }, undefined);
     const maps = this.#usableMaps();
-    if (maps?.limit(entry).owner === owner) maps.free(entry);
+    if (!shared && maps?.limit(entry).owner === entryOwner) maps.free(entry);
   }
 
   /** What the guard counted, and what of it is missing. */
-  inspect({ entry, owner, netns, guard }: Omit<Guarded, "limit">): {
+  inspect({ entry, entryOwner, owner, netns, guard }: Omit<Guarded, "limit">): {
     state: GuardState;
     problems: Problem[];
   } {
@@ -154,7 +158,7 @@ export class Guard implements Disposable {
       problems.push(...check.problems);
       if (check.behind !== undefined) state.behind = check.behind;
     }
-    if (maps.limit(entry).owner !== owner) {
+    if (maps.limit(entry).owner !== entryOwner) {
       problems.push(repairable("GUARD_ENTRY", `the guard's entry ${entry} is not the attachment's`));
     }
     if (kind === "uplink") {
@@ -209,7 +213,7 @@ export class Guard implements Disposable {
   }
 
   #leave(
-    { owner, netns }: Omit<Guarded, "limit" | "guard">,
+    { owner, netns }: Pick<Guarded, "owner" | "netns">,
     { device: key, addresses }: { device: string; addresses: string[] },
     staysAt: string | undefined,
   ): void {

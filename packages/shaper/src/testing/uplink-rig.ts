@@ -41,7 +41,7 @@ export class UplinkRig implements Disposable {
   addPod(limit: Limit): RigPod {
     const entry = 2 + this.#pods.length;
     this.datapath.take(entry, 1n);
-    this.datapath.setLimit(entry, limit, 1n, this.uplinkEntry);
+    this.datapath.setLimit(entry, limit, 1n, { uplink: this.uplinkEntry });
     const pod = new RigPod(entry, loadEntryProgram(this.#programs, 0, entry));
     this.#pods.push(pod);
     return pod;
