@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Rtnetlink } from "@weir/netlink";
 import { test as uvu } from "uvu";
 import * as assert from "uvu/assert";
 import { allowLargeBuffers, GuardLab, type LabPod, type PodKind } from "../testing/guard-lab.js";
@@ -76,6 +77,20 @@ test("an address that the pod made up does not help it", async () => {
   }
   const { counters } = lab.shaper((shaper) => shaper.inspect(victim.id)).guard!;
   assert.equal([counters!.dropped, counters!.packets < 100n], [0n, true], "the other pod is not charged");
+});
+
+test("a further ipvlan device that the pod made does not help it", async () => {
+  using lab = new GuardLab();
+  const pod = lab.addPod("ipvlan l2");
+  lab.shaper((shaper) => shaper.apply(pod, { egress: LIMIT }));
+  using rt = Rtnetlink.open({ netns: pod.netns });
+  // The kernel puts it beside the device that it is made on: drivers/net/ipvlan/ipvlan_main.c.
+  rt.links.add({ name: "eth1", kind: "ipvlan", link: rt.links.get("eth0").index, data: { mode: "l2" } });
+  rt.links.set("eth1", { up: true });
+  rt.addresses.add({ index: rt.links.get("eth1").index, address: "10.79.9.8/16" });
+  const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, "10.79.9.8", "eth1");
+  console.log(`a sibling: ${mbit(bitsPerSecond)}`);
+  assert.ok(bytes > 100_000 && bytes <= allowed, `${bytes} of ${allowed} bytes`);
 });
 
 for (const kind of ["ipvlan l2", "ipvlan l3", "macvlan"] as PodKind[]) {
