@@ -33,6 +33,7 @@ export {
   type WireguardDevice,
   type WireguardEndpoint,
   wireguard,
+  wireguardDevice,
 } from "./generic/wireguard.js";
 export { ControlType, MESSAGE_HEADER, MessageFlags, type MessageView } from "./message.js";
 export type { MessageTypes } from "./message-types.js";

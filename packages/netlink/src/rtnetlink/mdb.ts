@@ -20,8 +20,6 @@ const BULK = 0x200;
 /** MDB_PERMANENT, as the mask of states that a flush looks at. */
 const STATE_MASK = 1;
 
-type FilterMode = "include" | "exclude";
-
 /** A port that belongs to a multicast group, as the kernel describes it. */
 export interface MdbEntry {
   /** The bridge, or the VXLAN device. */
@@ -38,7 +36,7 @@ export interface MdbEntry {
   readonly permanent: boolean;
   readonly flags: Decoded<typeof mdbEntryHeader>["flags"];
   /** Whether the senders are those to listen to, or those not to. */
-  readonly filterMode: FilterMode | number | undefined;
+  readonly filterMode: "include" | "exclude" | number | undefined;
   /** The senders that the filter names. */
   readonly sources: readonly string[];
   /** Hundredths of a second until the entry ends; 0 where it does not. */
@@ -88,7 +86,7 @@ export interface MdbRequest extends MdbReference {
   /** Whether it stays; default true. */
   readonly permanent?: boolean | undefined;
   /** Whether `sources` are those to listen to or those not to; Linux 6.3. */
-  readonly filterMode?: FilterMode | undefined;
+  readonly filterMode?: "include" | "exclude" | undefined;
   /** Senders that the filter names; Linux 6.3. */
   readonly sources?: readonly string[] | undefined;
   /** Linux 6.3. */

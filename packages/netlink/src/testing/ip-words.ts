@@ -181,6 +181,7 @@ export function fdbWords(one: Neighbour): Words {
     dst: one.destination,
     port: one.port,
     vni: one.vni,
+    src_vni: one.attributes.sourceVni,
     flags: [...has("self", "self"), ...has("externLearned", "extern_learn"), ...has("sticky", "sticky")],
     state,
   };
@@ -344,7 +345,8 @@ function common(value: unknown): unknown {
   if (typeof value === "boolean") return Number(value);
   if (typeof value !== "string") return value;
   if (value === "on") return 1;
-  if (value === "ip6ip6") return "ipv6";
+  if (value === "ip6ip6" || value === "ip6ip") return "ipv6";
+  if (value === "ipip") return "ipv4";
   if (value === "0.0.0.0" || value === "::") return "any";
   if (/^0\.0\.0\.\d+$/.test(value)) return Number(value.slice(6));
   return /^(0x[0-9a-f]+|\d+)$/.test(value) ? Number(value) : value.toLowerCase();
