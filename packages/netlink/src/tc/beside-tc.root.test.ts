@@ -367,7 +367,7 @@ needs(
     send.push(`for i in 1 2 3; do echo $i > /dev/udp/10.9.${at}.2/9; done`);
   }
   namespace.run(() => spawnSync("bash", ["-c", send.join("\n")]));
-  const shows = passing.map((_, at) => `qdisc show dev d${at} root`);
+  const shows = passing.map((_, at) => `qdisc show dev d${at}`);
   const { printed } = tc(namespace, ["-s", "-d", "-j"], shows);
   const filters = tc(
     namespace,
@@ -375,7 +375,7 @@ needs(
     passing.map((_, at) => `filter show dev d${at} egress`),
   ).printed;
   for (const [at, { kind }] of passing.entries()) {
-    const [theirs] = parsed(printed[at]) as [Json];
+    const theirs = parsed(printed[at]).find((one) => one.kind === kind) as Json;
     const { index } = rt.links.get(`d${at}`);
     const qdisc = rt.qdiscs.find(index);
     const { bytes, packets, drops, overlimits, requeues, backlog, qlen } = theirs;
