@@ -8,14 +8,14 @@ import * as assert from "uvu/assert";
 import { Rtnetlink } from "../rtnetlink/rtnetlink.js";
 import { loadPassProgram, pinProgram } from "../testing/bpf-program.js";
 import { actionWords, besideFlower } from "../testing/filter-words.js";
-import { type Feature, fromKernel, needs } from "../testing/needs.js";
+import { fromKernel, needs } from "../testing/needs.js";
 import { type TcCase, type TcPrograms, tcCases } from "../testing/tc-cases.js";
-import { elsewhere, type Json, qdiscWords, xstatsWords } from "../testing/tc-words.js";
-import { type Action, gact } from "./action.js";
+import { elsewhere, type Json, qdiscWords } from "../testing/tc-words.js";
+import type { Action } from "./action.js";
 import type { TrafficClass } from "./classes.js";
 import type { Filter } from "./filter.js";
 import { formatHandle } from "./handle.js";
-import type { Qdisc, QdiscKind } from "./qdisc.js";
+import type { Qdisc } from "./qdisc.js";
 
 /** What is read of a device's objects. */
 interface Reading {
@@ -325,80 +325,6 @@ const compared = {
     return all.length;
   },
 };
-
-/** Qdiscs that let a few small packets pass at once. */
-const passing: readonly { kind: QdiscKind; options?: object; needs: Feature }[] = [
-  { kind: "fq", needs: "sch_fq" },
-  { kind: "fq_codel", needs: "sch_fq_codel" },
-  { kind: "codel", needs: "sch_codel" },
-  { kind: "sfq", needs: "sch_sfq" },
-  { kind: "prio", needs: "sch_prio" },
-  { kind: "cake", needs: "sch_cake" },
-  { kind: "htb", needs: "sch_htb" },
-  {
-    kind: "tbf",
-    options: { rateBitsPerSecond: 1_000_000_000, burstBytes: 50_000, limitBytes: 100_000 },
-    needs: "sch_tbf",
-  },
-];
-
-needs(
-  "veth",
-  "cls_matchall",
-  "act_gact",
-  ...passing.map((one) => one.needs),
-)("what was counted of packets, by qdiscs of every kind and by actions, is what tc counts", () => {
-  using namespace = NetworkNamespace.createAnonymous();
-  using rt = Rtnetlink.open({ netns: namespace });
-  rt.links.add({ name: "mark", kind: "veth", data: { peer: { name: "peer" } } });
-  rt.qdiscs.add({ index: rt.links.get("mark").index, kind: "pfifo", handle: "4d:", options: { limit: 1 } });
-  const send: string[] = [];
-  for (const [at, { kind, options }] of passing.entries()) {
-    rt.links.add({ name: `d${at}`, kind: "veth", data: { peer: { name: `v${at}` } } });
-    for (const name of [`d${at}`, `v${at}`]) rt.links.set(name, { addrGenMode: "none" });
-    const { index } = rt.links.get(`d${at}`);
-    rt.qdiscs.add({ index, kind, handle: "1:", options } as never);
-    rt.qdiscs.add({ index, kind: "clsact" });
-    const pass = { kind: "matchall", options: { actions: [gact("ok")] } } as const;
-    rt.filters.add({ index, parent: "egress", ...pass });
-    for (const name of [`d${at}`, `v${at}`]) rt.links.set(name, { up: true });
-    rt.addresses.add({ index, address: `10.9.${at}.1/24` });
-    rt.neighbours.add({ index, destination: `10.9.${at}.2`, address: "02:00:00:00:00:01" });
-    send.push(`for i in 1 2 3; do echo $i > /dev/udp/10.9.${at}.2/9; done`);
-  }
-  namespace.run(() => spawnSync("bash", ["-c", send.join("\n")]));
-  const shows = passing.map((_, at) => `qdisc show dev d${at}`);
-  const { printed } = tc(namespace, ["-s", "-d", "-j"], shows);
-  const filters = tc(
-    namespace,
-    ["-s", "-j"],
-    passing.map((_, at) => `filter show dev d${at} egress`),
-  ).printed;
-  for (const [at, { kind }] of passing.entries()) {
-    const theirs = parsed(printed[at]).find((one) => one.kind === kind) as Json;
-    const { index } = rt.links.get(`d${at}`);
-    const qdisc = rt.qdiscs.find(index);
-    const { bytes, packets, drops, overlimits, requeues, backlog, qlen } = theirs;
-    assert.equal(
-      counters(qdisc?.stats),
-      { bytes, packets, drops, overlimits, requeues, backlog, qlen },
-      kind,
-    );
-    assert.ok((packets as number) >= 3, kind);
-    const convert = xstatsWords[kind] as ((xstats: unknown) => Json) | undefined;
-    for (const [name, value] of Object.entries(convert ? defined(convert(qdisc?.xstats)) : {}))
-      assert.equal(value, theirs[name], `${kind}: ${name}`);
-    const [filter] = rt.filters.dump({ index, parent: "egress" });
-    const [action] = (filter!.options as unknown as { actions: readonly Action[] }).actions;
-    const shown = parsed(filters[at]).find((one) => one.options) as {
-      options: { actions: [{ stats: Json }] };
-    };
-    const { stats } = shown.options.actions[0];
-    assert.is(Number(action?.stats?.basic?.bytes), stats.bytes);
-    assert.is(action?.stats?.basic?.packets, stats.packets);
-    assert.ok((stats.packets as number) >= 3);
-  }
-});
 
 /** "10Mbit" and "20000b" as numbers. */
 function units(text: string | undefined): number | undefined {

@@ -129,7 +129,8 @@ export const linkCases: readonly LinkCase[] = [
       remote: "192.0.2.2",
       ttl: 64,
       pathMtuDiscovery: true,
-      protocol: "ipv4",
+      // What ip asks for where no mode is given.
+      protocol: "any",
     }),
   },
   {
@@ -140,7 +141,7 @@ export const linkCases: readonly LinkCase[] = [
       remote: "192.0.2.2",
       ttl: 64,
       pathMtuDiscovery: true,
-      protocol: "ipv6",
+      protocol: "any",
     }),
   },
   {
