@@ -20,15 +20,21 @@ export function apply(
     device,
     id: given,
     aggregate: named,
+    uplink: shared,
     ...limits
-  }: { netns: string; device: string; id?: string; aggregate?: string } & Limits,
+  }: { netns: string; device: string; id?: string; aggregate?: string; uplink?: string } & Limits,
   { terminal, options, json }: Context,
 ): ExitCode {
   const netns = existingNamespace(pathOrName);
   using shaper = Shaper.open(options);
   const id = given ?? idAt(shaper, netns, device) ?? defaultId(netns, device);
-  const aggregate = named ?? shaper.list().find((record) => record.id === id)?.aggregate;
-  shaper.apply({ id, netns, device, ...(aggregate === undefined ? {} : { aggregate }) }, limits);
+  const before = shaper.list().find((record) => record.id === id);
+  const [aggregate, uplink] = [named ?? before?.aggregate, shared ?? before?.uplink];
+  const joins = {
+    ...(aggregate === undefined ? {} : { aggregate }),
+    ...(uplink === undefined ? {} : { uplink }),
+  };
+  shaper.apply({ id, netns, device, ...joins }, limits);
   if (json) {
     terminal.printJson(statusJson(known(shaper.inspect(id))));
     return exitCode.OK;

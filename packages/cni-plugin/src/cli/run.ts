@@ -2,6 +2,7 @@ import {
   type Limit,
   MAX_BITS_PER_SECOND,
   MAX_HORIZON_MS,
+  MAX_WEIGHT,
   MIN_BITS_PER_SECOND,
   parseQuantity,
 } from "@weir/shaper";
@@ -13,6 +14,7 @@ import { VERSION } from "../version.js";
 import { apply, type Context, doctor, gc, remove, status } from "./commands.js";
 import { describeError, type ExitCode, exitCode } from "./errors.js";
 import { processTerminal, type Terminal } from "./terminal.js";
+import { listUplinks, removeUplink, setUplink } from "./uplink.js";
 
 /**
  * Runs the command line.
@@ -92,6 +94,11 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--shaped-subnets <list>", "limit traffic with these subnets alone: 10.0.0.0/8,fd00::/8", list)
     .option("--unshaped-subnets <list>", "do not limit traffic with these subnets", list)
     .option("--aggregate <name>", "share one limit with all attachments of that name (default: as it is)")
+    .option("--uplink <name>", "the uplink that it shares with others, as `weir uplink` knows it (default: as it is)")
+    .option("--egress-guarantee <rate>", "what it gets of the uplink whatever others want: 10M", rate)
+    .option("--ingress-guarantee <rate>", "the same of what it receives", rate)
+    .option("--egress-weight <number>", "what it weighs for what guarantees leave (default 100)", weight)
+    .option("--ingress-weight <number>", "the same of what it receives", weight)
     .option("--no-guard", "do not police what the device sends on the host's side as well")
     .option("--id <id>", "the attachment's id (default: the one that is there, or NAME/DEVICE)")
     .action((given: ApplyOptions, self: Command) => {
@@ -100,11 +107,11 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
         ...(given.mark === undefined ? {} : { markMs: given.mark }),
       };
       const limits = {
-        ...limitOf("egress", given.egress, given.egressBurst, times, self),
-        ...limitOf("ingress", given.ingress, given.ingressBurst, times, self),
+        ...limitOf("egress", given, times, self),
+        ...limitOf("ingress", given, times, self),
       };
       if (Object.keys(limits).length === 0) self.error("error: name a limit: --egress, --ingress or both");
-      const { netns, device, id, aggregate, shapedSubnets, unshapedSubnets } = given;
+      const { netns, device, id, aggregate, uplink, shapedSubnets, unshapedSubnets } = given;
       const subnets = {
         ...(shapedSubnets ? { shapedSubnets } : {}),
         ...(unshapedSubnets ? { unshapedSubnets } : {}),
@@ -112,6 +119,7 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       const names = {
         ...(id === undefined ? {} : { id }),
         ...(aggregate === undefined ? {} : { aggregate }),
+        ...(uplink === undefined ? {} : { uplink }),
       };
       const { options, ...rest } = context(given.json);
       const guarded = { ...rest, options: given.guard ? options : { ...options, guard: false } };
@@ -147,6 +155,37 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     doctorExamples,
   ).action(({ json }: JsonOption) => finish(doctor(context(json))));
 
+  const uplink = program
+    .command("uplink")
+    .description("set what a link carries that attachments share, list and remove such links")
+    .helpCommand(false)
+    .addHelpText("after", `\nExamples:\n${uplinkExamples}`);
+  uplink
+    .command("set")
+    .description("make an uplink, or change what it carries, live")
+    .argument("<name>", "its name, which `weir apply --uplink` takes")
+    .argument("<rate>", "what all its attachments together may send, in bits per second: 9500M", rate)
+    .option("--ingress <rate>", "what they may receive; without it, only what they send is shared", rate)
+    .option("--json", "print JSON")
+    .action((name: string, bitsPerSecond: bigint, { ingress, json }: JsonOption & { ingress?: bigint }) => {
+      const rates = {
+        bitsPerSecond,
+        ...(ingress === undefined ? {} : { ingressBitsPerSecond: ingress }),
+      };
+      finish(setUplink(name, rates, context(json)));
+    });
+  uplink
+    .command("remove")
+    .description("forget an uplink that nobody shares")
+    .argument("<name>", "its name")
+    .option("--json", "print JSON")
+    .action((name: string, { json }: JsonOption) => finish(removeUplink(name, context(json))));
+  uplink
+    .command("list")
+    .description("print every uplink, what it carries, and who shares it")
+    .option("--json", "print JSON")
+    .action(({ json }: JsonOption) => finish(listUplinks(context(json))));
+
   command("gc", "remove what is left of namespaces that are gone", gcExamples).action(
     ({ json }: JsonOption) => finish(gc(context(json))),
   );
@@ -174,6 +213,11 @@ interface ApplyOptions extends JsonOption {
   ingress?: bigint;
   egressBurst?: bigint;
   ingressBurst?: bigint;
+  uplink?: string;
+  egressGuarantee?: bigint;
+  ingressGuarantee?: bigint;
+  egressWeight?: number;
+  ingressWeight?: number;
   horizon?: number;
   mark?: number;
   shapedSubnets?: string[];
@@ -188,18 +232,28 @@ interface RemoveOptions extends JsonOption {
 
 function limitOf(
   direction: "egress" | "ingress",
-  bitsPerSecond: bigint | undefined,
-  burstBits: bigint | undefined,
+  given: ApplyOptions,
   times: Pick<Limit, "horizonMs" | "markMs">,
   command: Command,
 ): { [direction: string]: Limit } {
-  if (bitsPerSecond !== undefined) {
-    return {
-      [direction]: { bitsPerSecond, ...(burstBits === undefined ? {} : { burstBits }), ...times },
-    };
+  const bitsPerSecond = given[direction];
+  const extras = {
+    burst: { burstBits: given[`${direction}Burst`] },
+    guarantee: { guaranteeBitsPerSecond: given[`${direction}Guarantee`] },
+    weight: { weight: given[`${direction}Weight`] },
+  };
+  const limit: Partial<Limit> = { ...times };
+  for (const [name, extra] of Object.entries(extras)) {
+    if (Object.values(extra)[0] === undefined) continue;
+    if (bitsPerSecond === undefined) {
+      command.error(`error: --${direction}-${name} takes --${direction} beside it`);
+    }
+    if (name !== "burst" && given.uplink === undefined) {
+      command.error(`error: --${direction}-${name} takes --uplink beside it`);
+    }
+    Object.assign(limit, extra);
   }
-  if (burstBits !== undefined) command.error(`error: --${direction}-burst takes --${direction} beside it`);
-  return {};
+  return bitsPerSecond === undefined ? {} : { [direction]: { bitsPerSecond, ...limit } };
 }
 
 function rate(text: string): bigint {
@@ -221,6 +275,12 @@ function list(text: string): string[] {
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "");
+}
+
+function weight(text: string): number {
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= MAX_WEIGHT) return number;
+  throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_WEIGHT}.`);
 }
 
 function milliseconds(least: number): (text: string) => number {
@@ -267,6 +327,13 @@ const doctorExamples = `  weir doctor
   weir doctor --json
 
 The exit code is 1 where something that is required is missing.`;
+
+const uplinkExamples = `  weir uplink set ens192 9500M
+  weir apply --netns blue --device eth0 --egress 10G --uplink ens192 --egress-guarantee 500M
+  weir uplink list
+
+Attachments that want more than the uplink carries together get what they are guaranteed, and share the rest by weight.
+Set a little less than the device can: what others than attachments send is not counted.`;
 
 const gcExamples = `  weir gc`;
 

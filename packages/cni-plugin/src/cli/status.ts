@@ -15,7 +15,7 @@ import { type Cell, formatTable, type Terminal } from "./terminal.js";
 
 /** What is known of one attachment: always its record, and its state where the kernel could be asked. */
 export interface Known {
-  record: Pick<AttachmentRecord, "id" | "netns" | "device" | "limits" | "aggregate">;
+  record: Pick<AttachmentRecord, "id" | "netns" | "device" | "limits" | "aggregate" | "uplink">;
   healthy: boolean;
   problems: readonly Problem[];
   egress?: DirectionState;
@@ -46,9 +46,9 @@ export function known({ attachment, limits, ...state }: Inspection): Known {
 
 /** The JSON form of an attachment's state. */
 export function statusJson({ record, healthy, problems, egress, ingress, guard }: Known): Printable {
-  const { id, netns, device, aggregate, limits } = record;
+  const { id, netns, device, aggregate, uplink, limits } = record;
   const state = { healthy, problems, egress, ingress, guard };
-  return { id, netns, device, aggregate, limits, ...state } as unknown as Printable;
+  return { id, netns, device, aggregate, uplink, limits, ...state } as unknown as Printable;
 }
 
 /** Prints the table of `weir status` and, below it, what is wrong and what to do. */

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import {
   type Attachment,
   checkRequirements,
+  type Direction,
   type Limit,
   type Limits,
   MAX_BITS_PER_SECOND,
@@ -67,7 +68,7 @@ function add({ environment, input, options }: Call): Reply {
   const id = idOf(environment);
   const { netns, ifname: device } = environment;
   const addresses = addressesOf(result, device);
-  const { guard, aggregate } = wanted.settings;
+  const { guard, aggregate, uplink } = wanted.settings;
   const attachment: Attachment = {
     id,
     netns,
@@ -75,6 +76,7 @@ function add({ environment, input, options }: Call): Reply {
     network: configuration.name,
     addresses,
     ...(aggregate ? { aggregate: environment.containerId } : {}),
+    ...(uplink === undefined ? {} : { uplink }),
   };
   using shaper = Shaper.open(guard === undefined ? options : { ...options, guard });
   shaper.apply(attachment, wanted.limits);
@@ -117,9 +119,21 @@ function wantedLimits(
   };
   for (const direction of ["egress", "ingress"] as const) {
     const limit = rates[direction];
-    if (limit) limits[direction] = { ...limit, ...waits };
+    if (limit) limits[direction] = { ...limit, ...waits, ...shareOf(settings, direction, limit) };
   }
   return { limits, settings };
+}
+
+/** What the network's entry says of a direction's share. Nobody is guaranteed more than the pod's own limit. */
+function shareOf(settings: Settings, direction: Direction, { bitsPerSecond }: Limit): Partial<Limit> {
+  const guarantee = settings[`${direction}Guarantee`];
+  const weight = settings[`${direction}Weight`];
+  return {
+    ...(guarantee === undefined
+      ? {}
+      : { guaranteeBitsPerSecond: guarantee < bitsPerSecond ? guarantee : bitsPerSecond }),
+    ...(weight === undefined ? {} : { weight }),
+  };
 }
 
 /**
@@ -198,11 +212,13 @@ function compareLimits(wanted: Limits, live: Limits): void {
 
 function describe(limit: Limit | undefined): string {
   if (!limit) return "none";
-  const { bitsPerSecond, burstBits, horizonMs, markMs } = limit;
+  const { bitsPerSecond, burstBits, horizonMs, markMs, guaranteeBitsPerSecond: guarantee, weight } = limit;
   const more = [
     ...(burstBits === undefined ? [] : [`a burst of ${formatBits(burstBits)}`]),
     ...(horizonMs === undefined ? [] : [`a horizon of ${horizonMs} ms`]),
     ...(markMs === undefined ? [] : [`marks from ${markMs} ms on`]),
+    ...(guarantee === undefined ? [] : [`a guarantee of ${formatRate(guarantee)}`]),
+    ...(weight === undefined ? [] : [`a weight of ${weight}`]),
   ];
   return `${formatRate(bitsPerSecond)}${more.length > 0 ? ` with ${more.join(" and ")}` : ""}`;
 }

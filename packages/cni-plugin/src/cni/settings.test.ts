@@ -46,6 +46,26 @@ test("every setting is read, in any case of its name", () => {
   assert.equal(settings('"guard":{"unknown":1000000}'), { guard: { unknown: 1_000_000n } });
 });
 
+test("a share of an uplink is read, and takes an uplink", () => {
+  assert.equal(settings('"uplink":"ens192","egressGuarantee":20000000,"egressWeight":7,"IngressWeight":1'), {
+    uplink: "ens192",
+    egressGuarantee: 20_000_000n,
+    egressWeight: 7,
+    ingressWeight: 1,
+  });
+  assert.is(refusal('"uplink":5'), "uplink is 5, but must be the name of an uplink");
+  assert.match(
+    refusal('"uplink":"a","egressGuarantee":1.5'),
+    /^egressGuarantee is 1.5, but must be a whole number/,
+  );
+  assert.match(
+    refusal('"uplink":"a","ingressWeight":0'),
+    /^ingressWeight is 0, but must be .* from 1 to 10000$/,
+  );
+  assert.match(refusal('"egressWeight":5'), /^egressWeight is set, but no uplink/);
+  assert.match(refusal('"ingressGuarantee":5'), /^ingressGuarantee is set, but no uplink/);
+});
+
 test("subnets of the entry outrank those that the runtime gives", () => {
   const runtime = '"runtimeConfig":{"bandwidth":{"ShapedSubnets":["10.0.0.0/8"]}}';
   assert.equal(settings(runtime), { shapedSubnets: ["10.0.0.0/8"] });

@@ -17,6 +17,15 @@ export interface Settings {
   aggregate?: boolean;
   /** Whether what the pod sends is policed on the host's side as well, and how. */
   guard?: boolean | GuardSettings;
+  /** The uplink that the network's pods share. */
+  uplink?: string;
+  /** What each of them is guaranteed of what it may send, in bits per second. */
+  egressGuarantee?: bigint;
+  /** What each of them weighs for what guarantees leave. */
+  egressWeight?: number;
+  /** The same for what it receives. */
+  ingressGuarantee?: bigint;
+  ingressWeight?: number;
 }
 
 /** The guard on the host's side. */
@@ -30,6 +39,9 @@ export interface GuardSettings {
 /** The shortest and the longest wait that may be set: those of the shaper. */
 const leastMs = { horizonMs: 1, markMs: 0 } as const;
 const MAX_WAIT_MS = 60_000;
+
+/** The highest weight: that of the shaper. */
+const MAX_WEIGHT = 10_000;
 
 /**
  * Reads the settings. Those of the entry count; only subnets may also stand in runtimeConfig.bandwidth, where the entry
@@ -57,7 +69,39 @@ export function requestedSettings({ fields }: NetworkConfiguration): Settings {
   }
   const guard = readGuard(field(fields, "guard"));
   if (guard !== undefined) settings.guard = guard;
+  readShare(fields, settings);
   return settings;
+}
+
+function readShare(fields: JsonObject, settings: Settings): void {
+  const uplink = field(fields, "uplink");
+  if (uplink !== undefined) {
+    if (typeof uplink !== "string" || uplink === "") throw invalid("uplink", uplink, "the name of an uplink");
+    settings.uplink = uplink;
+  }
+  for (const direction of ["egress", "ingress"] as const) {
+    const guarantee = field(fields, `${direction}Guarantee`);
+    if (guarantee !== undefined) {
+      if (typeof guarantee !== "number" || !Number.isSafeInteger(guarantee) || guarantee < 0) {
+        throw invalid(`${direction}Guarantee`, guarantee, "a whole number of bits per second");
+      }
+      settings[`${direction}Guarantee`] = BigInt(guarantee);
+    }
+    const weight = field(fields, `${direction}Weight`);
+    if (weight !== undefined) {
+      if (typeof weight !== "number" || !Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT) {
+        throw invalid(`${direction}Weight`, weight, `a whole number from 1 to ${MAX_WEIGHT}`);
+      }
+      settings[`${direction}Weight`] = weight;
+    }
+    for (const name of [`${direction}Guarantee`, `${direction}Weight`] as const) {
+      if (settings[name] === undefined || uplink !== undefined) continue;
+      throw new CniError(
+        CniErrorCode.INVALID_CONFIGURATION,
+        `${name} is set, but no uplink: it takes the name of the uplink that is shared`,
+      );
+    }
+  }
 }
 
 function runtimeSubnets(fields: JsonObject, name: string): string[] | undefined {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BpfMap } from "@weir/bpf-loader";
 import { monotonicNow } from "@weir/syscall";
-import { decodeLimitEntry, LIMIT_SIZE } from "../limit-entry.js";
+import { decodeLimitEntry, LIMIT_SIZE, type LimitEntry } from "../limit-entry.js";
 
 /** `struct uplink` and `struct uplink_clock` of bpf/uplink.h. */
 const UPLINK_SIZE = 16;
@@ -61,14 +61,25 @@ export class UplinkMaps implements Disposable {
   /** What is guaranteed at an uplink's entry, by the entry of the limit that says so. */
   guarantees(entry: number): Map<number, bigint> {
     const found = new Map<number, bigint>();
+    for (const [index, { uplink, guaranteeBitsPerSecond }] of this.#sharing()) {
+      if (uplink === entry && guaranteeBitsPerSecond !== 0n) found.set(index, guaranteeBitsPerSecond);
+    }
+    return found;
+  }
+
+  /** The entries of uplinks that limits name. */
+  namedEntries(): Set<number> {
+    return new Set([...this.#sharing()].map(([, { uplink }]) => uplink));
+  }
+
+  /** The limits that name an uplink, and their entries. */
+  *#sharing(): Generator<[index: number, limit: LimitEntry]> {
     for (const { keys, values, count } of this.#limits.raw.batches()) {
       for (let i = 0; i < count; i++) {
         const limit = decodeLimitEntry(values.subarray(i * LIMIT_SIZE, (i + 1) * LIMIT_SIZE));
-        if (limit.uplink !== entry || limit.guaranteeBitsPerSecond === 0n) continue;
-        found.set(view(keys).getUint32(i * 4, true), limit.guaranteeBitsPerSecond);
+        if (limit.uplink !== 0) yield [view(keys).getUint32(i * 4, true), limit];
       }
     }
-    return found;
   }
 
   close(): void {

@@ -44,8 +44,8 @@ export class Uplinks {
   set(name: string, rates: UplinkRates, records: readonly AttachmentRecord[]): void {
     validateUplinkName(name);
     validateUplinkRates(rates);
-    const slot = this.#known(name)?.slot ?? this.#freeSlot();
     using maps = new UplinkMaps(this.#folder);
+    const slot = this.#known(name)?.slot ?? this.#freeSlot(maps);
     const { bitsPerSecond, ingressBitsPerSecond } = rates;
     const record: UplinkRecord = { name, slot, bitsPerSecond };
     if (ingressBitsPerSecond !== undefined) record.ingressBitsPerSecond = ingressBitsPerSecond;
@@ -191,9 +191,12 @@ export class Uplinks {
     return true;
   }
 
-  #freeSlot(): number {
+  /** A slot that no record claims, and no limit either: an uplink whose record was lost may have sharers still. */
+  #freeSlot(maps: UplinkMaps): number {
     const taken = new Set(this.#store.readAll().map(({ slot }) => slot));
-    for (let slot = 1; slot <= MAX_UPLINK_SLOTS; slot++) if (!taken.has(slot)) return slot;
+    const named = maps.namedEntries();
+    const isNamed = (slot: number) => directions.some((direction) => named.has(entryOf(slot, direction)));
+    for (let slot = 1; slot <= MAX_UPLINK_SLOTS; slot++) if (!taken.has(slot) && !isNamed(slot)) return slot;
     throw new ShaperError("FULL", `there are ${MAX_UPLINK_SLOTS} uplinks already`);
   }
 
