@@ -50,7 +50,10 @@ export function spreadLimits(slots: Slots, records: RecordStore, record: Attachm
       ...subnets,
     };
     const same = directions.every((direction) => equalLimits(wanted[direction], theirs[direction]));
-    if (!same || !sameSubnets(wanted, theirs)) records.write({ ...member, limits: wanted });
+    if (same && sameSubnets(wanted, theirs) && member.uplink === record.uplink) continue;
+    const { uplink: _, ...others } = member;
+    const shared = record.uplink === undefined ? {} : { uplink: record.uplink };
+    records.write({ ...others, ...shared, limits: wanted });
   }
 }
 

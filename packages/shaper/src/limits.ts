@@ -81,7 +81,14 @@ export function equalLimits(a: Limit | undefined, b: Limit | undefined): boolean
   return limitFields.every((name) => a?.[name] === b?.[name]);
 }
 
-const limitFields = ["bitsPerSecond", "burstBits", "horizonMs", "markMs"] as const;
+const limitFields = [
+  "bitsPerSecond",
+  "burstBits",
+  "horizonMs",
+  "markMs",
+  "guaranteeBitsPerSecond",
+  "weight",
+] as const;
 
 function validateLimit(direction: Direction, limit: Limit): void {
   const { bitsPerSecond, burstBits, horizonMs, markMs } = limit;

@@ -122,9 +122,9 @@ export class Shaper implements Disposable {
     const record = this.#records.read(id);
     if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
     if (!hasTcx()) return false;
-    const { netns, device, network, addresses } = record;
+    const { network, addresses } = record;
     const given = { ...(network === undefined ? {} : { network }), ...(addresses ? { addresses } : {}) };
-    this.#apply({ id, netns, device, ...given }, record.limits, true);
+    this.#apply({ ...attachmentOf(record), ...given }, record.limits, true);
     return true;
   }
 
@@ -152,7 +152,8 @@ export class Shaper implements Disposable {
       known = undefined;
     }
     const datapath = this.#openDatapath();
-    this.#uplinks.admit(attachment, limits, known?.slot, () => this.list());
+    const slots = [known, ...this.#slots.members(attachment)].flatMap((one) => (one ? [one.slot] : []));
+    this.#uplinks.admit(attachment, limits, slots, () => this.list());
     const held = (hold ?? known?.hold ?? false) && hasTcx();
     if (known) this.#change(namespace, rt, link, datapath, known, attachment, limits, held);
     else this.#create(namespace, rt, link, datapath, attachment, limits, held);

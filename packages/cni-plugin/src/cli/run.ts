@@ -94,7 +94,10 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     .option("--shaped-subnets <list>", "limit traffic with these subnets alone: 10.0.0.0/8,fd00::/8", list)
     .option("--unshaped-subnets <list>", "do not limit traffic with these subnets", list)
     .option("--aggregate <name>", "share one limit with all attachments of that name (default: as it is)")
-    .option("--uplink <name>", "the uplink that it shares with others, as `weir uplink` knows it (default: as it is)")
+    .option(
+      "--uplink <name>",
+      "the uplink that it shares with others, as `weir uplink` knows it (default: as it is)",
+    )
     .option("--egress-guarantee <rate>", "what it gets of the uplink whatever others want: 10M", rate)
     .option("--ingress-guarantee <rate>", "the same of what it receives", rate)
     .option("--egress-weight <number>", "what it weighs for what guarantees leave (default 100)", weight)

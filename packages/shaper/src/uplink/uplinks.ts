@@ -49,8 +49,9 @@ export class Uplinks {
     const { bitsPerSecond, ingressBitsPerSecond } = rates;
     const record: UplinkRecord = { name, slot, bitsPerSecond };
     if (ingressBitsPerSecond !== undefined) record.ingressBitsPerSecond = ingressBitsPerSecond;
+    const sharers = onePerEntry(sharersOf(name, records));
     for (const direction of directions) {
-      const guarantees = sharersOf(name, records).map(({ id, limits }) => guaranteeOf(id, limits, direction));
+      const guarantees = sharers.map(({ id, limits }) => guaranteeOf(id, limits, direction));
       checkSum(record, direction, guarantees);
     }
     this.#store.write(record);
@@ -86,7 +87,10 @@ export class Uplinks {
     return this.#store.readAll().map(({ slot: _, ...rates }) => {
       const sharers = sharersOf(rates.name, records);
       const sum = (direction: Direction) =>
-        sharers.reduce((total, { limits }) => total + (limits[direction]?.guaranteeBitsPerSecond ?? 0n), 0n);
+        onePerEntry(sharers).reduce(
+          (total, { limits }) => total + (limits[direction]?.guaranteeBitsPerSecond ?? 0n),
+          0n,
+        );
       return {
         ...rates,
         attachments: sharers.map(({ id }) => id),
@@ -103,14 +107,14 @@ export class Uplinks {
 
   /**
    * Checks that an attachment may share its uplink as its limits say, before anything is changed.
-   * @param slot its pair of map entries, where it has one already
+   * @param slots the pairs of map entries that are its own already, or its aggregate's
    * @param records gives all attachments, which are asked for only when it is to be said who has what
    * @throws ShaperError UPLINK_MISSING, OVERCOMMITTED, INVALID_LIMIT
    */
   admit(
     { id, uplink }: Attachment,
     limits: Limits,
-    slot: number | undefined,
+    slots: readonly number[],
     records: () => readonly AttachmentRecord[],
   ): void {
     if (uplink === undefined) return;
@@ -137,11 +141,11 @@ export class Uplinks {
       const mine = limit.guaranteeBitsPerSecond ?? 0n;
       if (mine === 0n) continue;
       const others = maps.guarantees(entries[direction]);
-      if (slot !== undefined) others.delete(entryOf(slot, direction));
+      for (const slot of slots) others.delete(entryOf(slot, direction));
       const sum = [...others.values()].reduce((total, guarantee) => total + guarantee, mine);
       if (sum <= capacityOf(record, direction)!) continue;
       const named = sharersOf(uplink, records())
-        .filter((other) => other.id !== id)
+        .filter((other) => other.id !== id && !slots.includes(other.slot))
         .map((other) => guaranteeOf(other.id, other.limits, direction));
       throw overcommitted(record, direction, sum, [guaranteeOf(id, limits, direction), ...named]);
     }
@@ -230,6 +234,11 @@ function writeCapacities(maps: UplinkMaps, record: UplinkRecord): void {
 
 function sharersOf(name: string, records: readonly AttachmentRecord[]): readonly AttachmentRecord[] {
   return records.filter(({ uplink }) => uplink === name);
+}
+
+/** One attachment of each aggregate: what they are guaranteed is one guarantee. */
+function onePerEntry(records: readonly AttachmentRecord[]): AttachmentRecord[] {
+  return [...new Map(records.map((record) => [record.slot, record])).values()];
 }
 
 interface Guarantee {
