@@ -19,7 +19,7 @@
 #define UPLINK_LEAD_MAX_NS (1ULL << 32)
 #define UPLINK_CATCH_UP_SHIFT 25 /* at each 34 ms more by as much again */
 
-#define MIN_SHARE 1000ULL /* bits per second */
+#define MIN_SHARE 100ULL /* bits per second */
 #define MAX_PASS_NS (1ULL << 33)
 
 /* Ratios are in units of 1/8192, parts of a claim in units of 1/65536. */

@@ -77,7 +77,7 @@ export class RigPod {
   }
 
   /** Sends a packet. @returns when it leaves, or undefined where it was dropped */
-  send({ length = 50, flow = 1 }: { length?: number; flow?: number } = {}): bigint | undefined {
+  send({ length = 500, flow = 1 }: { length?: number; flow?: number } = {}): bigint | undefined {
     const context = encodeSkbContext({ wireLength: length });
     const result = this.program.testRun({ data: udp(Math.min(length, 1500), this.entry, flow), context });
     if (result.returnValue === TC_ACT_SHOT) return undefined;

@@ -8,14 +8,14 @@ import type { Limit } from "../limits.js";
 import { type RigPod, UplinkRig } from "../testing/uplink-rig.js";
 
 /**
- * 50 bytes take 0.4 ms at the uplink's rate, and a queue may last for seconds: whatever time a test takes, hardly
+ * 500 bytes take 4 ms at the uplink's rate, and a queue may last for minutes: whatever time a test takes, hardly
  * anything leaves meanwhile. What a pod has got is what it could queue.
  */
 const CAPACITY = 1_000_000n;
-const PACKET_BITS = 400n;
+const PACKET_BITS = 4_000n;
 const SECOND = 1_000_000_000n;
 const PACKET_NS = (PACKET_BITS * SECOND) / CAPACITY;
-const HORIZON_MS = 5_000;
+const HORIZON_MS = 600_000;
 
 const wide = (share: Pick<Limit, "weight" | "guaranteeBitsPerSecond"> = {}): Limit => ({
   bitsPerSecond: 100_000_000n,
@@ -48,7 +48,7 @@ function ratesOf(pods: readonly RigPod[], seconds: number): number[] {
 }
 
 /** The time between the departures of the packets that a pod sends next. */
-function gap(pod: RigPod, packets = 20): number {
+function gap(pod: RigPod, packets = 5): number {
   const first = pod.send()!;
   let last = first;
   for (let i = 0; i < packets; i++) last = pod.send()!;
@@ -62,8 +62,8 @@ function near(is: number, wanted: number, tolerance: number, what: string): void
 test("pods that all want more share by weight", () => {
   using rig = new UplinkRig(CAPACITY);
   const pods = [100, 200, 500].map((weight) => rig.addPod(wide({ weight })));
-  compete(pods, 3);
-  const rates = ratesOf(pods, 2.5);
+  compete(pods, 100);
+  const rates = ratesOf(pods, 80);
   const total = rates.reduce((a, b) => a + b);
   for (const [index, part] of [1 / 8, 2 / 8, 5 / 8].entries()) {
     near(rates[index]! / total, part, 0.03, `the part of pod ${index}`);
@@ -75,12 +75,12 @@ test("all pods together send no more than the uplink carries, beyond what was qu
   const [early, ...late] = [100, 1, 100, 1000].map((weight) => rig.addPod(wide({ weight })));
   const start = process.hrtime.bigint();
   compete([early!], 0.1);
-  compete([early!, ...late], 2);
+  compete([early!, ...late], 20);
   const departures = [early!, ...late].flatMap((pod) => pod.departures).sort((a, b) => Number(a - b));
   const excess = departures.map(
     (time, index) => Number(BigInt(index + 1) * PACKET_NS - (time - start)) / 1e6,
   );
-  assert.ok(Math.max(...excess) < 100 + 20, `${Math.max(...excess)} ms too much`);
+  assert.ok(Math.max(...excess) < 100 + 40, `${Math.max(...excess)} ms too much`);
   assert.ok(excess.at(-1)! < 0, `${excess.at(-1)} ms too much in the end`);
 });
 
@@ -88,30 +88,31 @@ test("a pod alone has the whole uplink, whatever its weight, and no more", () =>
   using rig = new UplinkRig(CAPACITY);
   rig.addPod(wide({ weight: 10_000, guaranteeBitsPerSecond: 900_000n }));
   const pod = rig.addPod(wide({ weight: 1 }));
-  for (let i = 0; i < 250; i++) pod.send();
+  for (let i = 0; i < 20; i++) pod.send();
   near(gap(pod), Number(PACKET_NS), 0.01, "the time between packets");
 });
 
 test("what a pod leaves is another's at once, and what it wants again it gets at once", () => {
   const length = 15_000;
-  const whole = length * 8 * 10;
+  const whole = length * 8 * 50;
   const millisecond = 1_000_000n;
   const steps = () => {
-    using rig = new UplinkRig(100_000_000n);
+    using rig = new UplinkRig(20_000_000n);
     const [one, two] = [100, 200].map((weight) => rig.addPod({ ...wide({ weight }), bitsPerSecond: SECOND }));
-    /** Keeps queues of 30 to 40 ms for some ticks of 2 ms. @returns what a packet then costs each pod */
+    /** Keeps queues of 40 to 50 ms for some ticks of 17 ms. @returns what a packet then costs each pod */
     const saturate = (...pods: RigPod[]): number[] => {
-      const until = process.hrtime.bigint() + 10n * millisecond;
+      const until = process.hrtime.bigint() + 170n * millisecond;
       const wait = (pod: RigPod) => (pod.departures.at(-1) ?? 0n) - process.hrtime.bigint();
       while (process.hrtime.bigint() < until) {
-        for (const pod of pods) if (wait(pod) < 30n * millisecond) pod.send({ length });
+        for (const pod of pods) if (wait(pod) < 40n * millisecond) pod.send({ length });
       }
-      assert.ok(rig.clock() > process.hrtime.bigint() + 2n * millisecond, "STALLED");
+      const isBehind = rig.clock() > process.hrtime.bigint() + 10n * millisecond;
+      assert.ok(isBehind && pods.every((pod) => wait(pod) > 20n * millisecond), "STALLED");
       const costs = pods.map((pod) => {
         const before = pod.send({ length })!;
         return Number(pod.send({ length })! - before);
       });
-      assert.ok(process.hrtime.bigint() < until + 20n * millisecond, "STALLED");
+      assert.ok(process.hrtime.bigint() < until + 40n * millisecond, "STALLED");
       return costs;
     };
     near(saturate(one!)[0]!, whole, 0.02, "alone");
@@ -119,7 +120,7 @@ test("what a pod leaves is another's at once, and what it wants again it gets at
     near(together[0]!, 3 * whole, 0.02, "with another of twice the weight");
     near(together[1]!, 1.5 * whole, 0.02, "the other");
     // The claim lasts for the last packet's time on the wire, and until the end of the tick.
-    const over = two!.departures.at(-1)! + 8n * millisecond;
+    const over = two!.departures.at(-1)! + 30n * millisecond;
     while (process.hrtime.bigint() < over) saturate(one!);
     near(saturate(one!)[0]!, whole, 0.02, "alone again");
   };
@@ -136,13 +137,13 @@ test("what a pod leaves is another's at once, and what it wants again it gets at
 test("a pod that sends little counts for little", () => {
   using rig = new UplinkRig(CAPACITY);
   const bulk = rig.addPod(wide({ weight: 1 }));
-  for (let i = 0; i < 250; i++) bulk.send();
+  for (let i = 0; i < 20; i++) bulk.send();
   const quiet = Array.from({ length: 20 }, () => rig.addPod(wide()));
   for (const pod of quiet) {
     const before = process.hrtime.bigint();
     assert.ok(pod.send()! < before + SECOND / 10n, "it leaves at once");
   }
-  // Twenty packets of 0.4 ms within a tick of 268 ms, at a hundred times the weight.
+  // Twenty packets of 4 ms within a tick of 268 ms, at a hundred times the weight.
   const alone = Number(PACKET_NS);
   const now = gap(bulk, 5);
   assert.ok(now < alone * 150, `${now / alone}`);
@@ -153,8 +154,8 @@ test("a guarantee is kept when a heavy pod floods", () => {
   const guaranteed = rig.addPod(wide({ weight: 1, guaranteeBitsPerSecond: 300_000n }));
   const heavy = rig.addPod(wide({ weight: 10_000 }));
   compete([heavy], 0.05);
-  compete([guaranteed, heavy], 2);
-  const [rate] = ratesOf([guaranteed, heavy], 1.5) as [number, number];
+  compete([guaranteed, heavy], 20);
+  const [rate] = ratesOf([guaranteed, heavy], 15) as [number, number];
   assert.ok(rate >= 299_000 && rate < 310_000, `${rate} bit/s`);
 });
 
@@ -164,8 +165,8 @@ test("guarantees that take all of the uplink are kept as well, and nobody starve
     rig.addPod(wide({ weight: 1, guaranteeBitsPerSecond })),
   );
   const none = rig.addPod(wide({ weight: 10_000 }));
-  compete([large!, small!, none], 2);
-  const rates = ratesOf([large!, small!, none], 1);
+  compete([large!, small!, none], 20);
+  const rates = ratesOf([large!, small!, none], 10);
   near(rates[0]!, 600_000, 0.01, "the larger guarantee");
   near(rates[1]!, 400_000, 0.01, "the smaller guarantee");
   assert.ok(none.departures.length > 10, `${none.departures.length} packets`);
@@ -175,21 +176,21 @@ test("a limit below its share is a ceiling still, and what it leaves is shared b
   using rig = new UplinkRig(CAPACITY);
   const limited = rig.addPod({ ...wide({ weight: 1000 }), bitsPerSecond: 50_000n, burstBits: 0n });
   const [light, heavy] = [100, 200].map((weight) => rig.addPod(wide({ weight })));
-  compete([limited, light!, heavy!], 3);
-  const rates = ratesOf([limited, light!, heavy!], 2);
+  compete([limited, light!, heavy!], 100);
+  const rates = ratesOf([limited, light!, heavy!], 80);
   assert.ok(rates[0]! <= 51_000, `${rates[0]} bit/s`);
-  near(rates[2]! / rates[1]!, 2, 0.03, "the others' parts");
+  near(rates[2]! / rates[1]!, 2, 0.06, "the others' parts");
 });
 
 test("without a capacity, and without an uplink, nothing but the limit counts", () => {
   using rig = new UplinkRig(CAPACITY);
   const pod = rig.addPod({ ...wide(), bitsPerSecond: 2_000_000n });
-  for (let i = 0; i < 250; i++) pod.send();
+  for (let i = 0; i < 20; i++) pod.send();
   near(gap(pod), Number(PACKET_NS), 0.01, "at the uplink's rate");
   rig.maps.setCapacity(rig.uplinkEntry, undefined);
   near(gap(pod), Number(PACKET_NS) / 2, 0.01, "at the limit");
   rig.maps.setCapacity(rig.uplinkEntry, CAPACITY);
-  for (let i = 0; i < 250; i++) pod.send();
+  for (let i = 0; i < 20; i++) pod.send();
   near(gap(pod), Number(PACKET_NS), 0.01, "at the uplink's rate");
   rig.datapath.setLimit(pod.entry, { ...wide(), bitsPerSecond: 2_000_000n }, 1n);
   near(gap(pod), Number(PACKET_NS) / 2, 0.01, "at the limit");
@@ -229,10 +230,10 @@ test("no charge is lost when pods race for one uplink on several CPUs", async ()
   const script = `
     import { BpfProgram, encodeSkbContext } from ${JSON.stringify(module)};
     const program = BpfProgram.open(process.argv[1]);
-    const data = new Uint8Array(50); data.set([8, 0, 0x45], 12);
+    const data = new Uint8Array(500); data.set([8, 0, 0x45], 12);
     console.log("ready");
     process.stdin.once("data", () => {
-      program.testRun({ data, context: encodeSkbContext({ wireLength: 50 }), repeat: ${runs} });
+      program.testRun({ data, context: encodeSkbContext({ wireLength: 500 }), repeat: ${runs} });
       process.exit(0);
     });`;
   using _dead = {
