@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BpfMap } from "@weir/bpf-loader";
 import { checkRequirements, Shaper } from "@weir/shaper";
@@ -281,18 +281,28 @@ test("the namespace gone: ADD is code 4, CHECK says so, DEL and GC succeed", () 
   assert.equal(shaper.list(), []);
 });
 
-test("a pinned map of another version: ADD is code 5 and names the remedy, DEL succeeds, and the map is left alone", () =>
+test("a map of an earlier version's layout: ADD puts its own in its place", () =>
   withPod((pod, pristine) => {
     mkdirSync(pins, { mode: 0o700 });
     {
       using map = BpfMap.create({ name: "limits", type: "array", keySize: 4, valueSize: 8, maxEntries: 16 });
       map.pin(join(pins, "limits"));
     }
-    refused("ADD", pod, 5, /another version.*limits.*Remove every attachment with the version that made it/);
-    assert.equal(pod.everything, pristine);
-    using left = BpfMap.open(join(pins, "limits"));
-    assert.equal([left.valueSize, left.maxEntries], [8, 16]);
+    call("ADD", pod);
+    call("CHECK", pod);
     call("DEL", pod);
+    assert.equal(pod.everything, pristine);
+  }));
+
+test("a later version's program: ADD is code 5 and names the remedy, CHECK says so, and DEL succeeds", () =>
+  withPod((pod, pristine) => {
+    call("ADD", pod);
+    const marker = readdirSync(pins).find((name) => /^shape_v\d+$/.test(name))!;
+    renameSync(join(pins, marker), join(pins, "shape_v9999"));
+    refused("ADD", pod, 5, /version 9999 .*Use the later weir/);
+    refused("CHECK", pod, 103, /version 9999/);
+    call("DEL", pod);
+    assert.equal(pod.everything, pristine);
   }));
 
 test("a reboot, with records kept or wiped: the pod is added as if new, and what is gone is collected", () => {

@@ -24,6 +24,12 @@ export interface Streams {
 }
 
 /**
+ * How long a call waits for others that change pods. Runtimes have minutes for a pod (the kubelet two, by
+ * --runtime-request-timeout), and a node that is busy with many is the last one that wants to begin again.
+ */
+const LOCK_TIMEOUT_MS = 60_000;
+
+/**
  * Runs the plugin for one call, from the environment and standard input to standard output.
  * @returns the exit code: 0, or 1 where standard output holds an error
  */
@@ -46,7 +52,8 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
     }
     // The shaper and all below it load here, so that VERSION and pods without a limit do without.
     const { answer } = await import("./plugin.js");
-    const reply = answer({ environment, input, options: streams.options ?? shaperOptions(streams.env) });
+    const options = streams.options ?? { lockTimeoutMs: LOCK_TIMEOUT_MS, ...shaperOptions(streams.env) };
+    const reply = answer({ environment, input, options });
     await deliver(streams, reply.output, reply.undo);
     return 0;
   } catch (error) {

@@ -75,6 +75,7 @@ for (const name of [
   "writeFileSync",
   "renameSync",
   "rmSync",
+  "rmdirSync",
   "unlinkSync",
   "writeSync",
 ] as const) {
