@@ -20,13 +20,19 @@ export function table(reports: readonly Report[]): string {
   lines.push(`| **in all** | ${reports.map(score).join(" | ")} |`);
   for (const { title, results } of reports) {
     const misses = results.filter(({ outcome }) => outcome === "miss");
-    if (misses.length > 0) lines.push("", `What ${title} does instead:`, "", ...misses.map(line));
+    if (misses.length > 0) lines.push("", `What ${title} does instead:`, "", ...instead(misses));
   }
   return `${lines.join("\n")}\n`;
 }
 
-function line({ title, miss = "" }: CaseResult): string {
-  return `- ${title}: \`${miss.replaceAll("`", "'")}\``;
+/** One line for each thing that a plugin does; what keeps it from many cases is told once. */
+function instead(misses: readonly CaseResult[]): string[] {
+  const titles = new Map<string, string[]>();
+  for (const { title, miss = "" } of misses) titles.set(miss, [...(titles.get(miss) ?? []), title]);
+  return [...titles].map(([miss, which]) => {
+    const what = which.length > 3 ? `${which.length} cases` : which.join("; ");
+    return `- ${what}: \`${miss.replaceAll("`", "'")}\``;
+  });
 }
 
 function range(versions: readonly string[]): string {
