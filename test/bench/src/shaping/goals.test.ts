@@ -52,6 +52,13 @@ test("a sparse flow that lost answers is not quick", () => {
   assert.is(verdicts({ same: { ping: lost, requests: lost } }).get("ping p99 in the pod"), false);
 });
 
+test("who sends more than the limit has reached nothing by it", () => {
+  const wire = [MAIN_RATE * 1.1, MAIN_RATE * 1.1];
+  const found = verdicts({ same: sparse(0.1, 0.1), goodputBitsPerSecond: 105e6, wireBitsPerSecond: wire });
+  for (const name of ["goodput", "ping p99 in the pod", "segments sent again"])
+    assert.is(found.get(name), false, name);
+});
+
 test("the rate and each second are held against the limit, above and below", () => {
   const wire = [MAIN_RATE * 1.021, MAIN_RATE * 0.98];
   const found = verdicts({ wireBitsPerSecond: wire });

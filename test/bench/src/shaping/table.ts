@@ -1,5 +1,5 @@
 import { type PeerName, peerTitles, rateName, type Test, testName } from "./plan.js";
-import { type Cell, jain, type Report, type SparseResult, worstSecond } from "./report.js";
+import { type Cell, jain, mean, type Report, type SparseResult, worstSecond } from "./report.js";
 
 /** Rows of cells; the first row has the columns' names. */
 export interface Table {
@@ -94,7 +94,7 @@ function tableOf(title: string, group: readonly Cell[]): Table {
   const { test } = group[0]!;
   const ours = group.find(({ peer }) => peer === "weir");
   const shown = columns.filter(({ wanted }) => wanted?.(test) ?? true);
-  const compared = group.filter(({ peer }) => !unmeasured.includes(peer));
+  const compared = group.filter((cell) => !unmeasured.includes(cell.peer) && !exceeds(cell));
   const best = shown.map(({ rank }) => (rank ? Math.min(...compared.map(rank)) : Number.NaN));
   const rows = group.map((cell) => [
     peerTitles[cell.peer],
@@ -104,6 +104,11 @@ function tableOf(title: string, group: readonly Cell[]): Table {
     }),
   ]);
   return { title, rows: [["", ...shown.map(({ name }) => name)], ...rows] };
+}
+
+/** Whether more arrived than the limit allows: what else is said of it is no measure either. */
+function exceeds({ test, wireBitsPerSecond: wire }: Cell): boolean {
+  return wire.length > 0 && mean(wire) > test.bitsPerSecond * 1.02;
 }
 
 /** A table for the terminal. */
