@@ -1,6 +1,7 @@
 // npm test: unit tests here, then the same root-needing tests and the end-to-end tests in the kernel VM, one summary.
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -26,6 +27,9 @@ const USAGE = `Usage: npm test [-- OPTIONS]
 
 /** What the VM's command ends with when the machine failed rather than what ran in it. */
 const VM_FAILED = 125;
+
+/** How long a virtual machine may take: half an hour would be slow. */
+const VM_LIMIT_SECONDS = 3000;
 
 const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
 const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/e2e/dist"];
@@ -82,50 +86,94 @@ await main(async (args) => {
     results.push({ where: "this host", ...(await suite(process.execPath, command)) });
   }
 
+  if (!inVm) return summarise(results);
   const asked = options.kernels?.map((kernel) => ({ kernel, folders: everything, files: "" }));
-  for (const { kernel, folders, files } of inVm && !options.clients ? (asked ?? DEFAULT_RUNS) : []) {
-    console.log(`\n=== Linux ${kernel} in the VM`);
-    const result = await suiteInVm(kernel, pattern(options, `${files}\\.(root|e2e)`), folders);
-    results.push({ where: `Linux ${kernel}`, ...result });
-  }
-  if (inVm && !options.kernels) {
+  const runs = (options.clients ? [] : (asked ?? DEFAULT_RUNS)).map(({ kernel, folders, files }) => ({
+    where: `Linux ${kernel}`,
+    title: `Linux ${kernel} in the VM`,
+    kernel,
+    files: pattern(options, `${files}\\.(root|e2e)`),
+    folders,
+  }));
+  if (!options.kernels) {
     await step("fetching clients of the plugin", () => fetchClients(options.clients));
-    console.log(`\n=== Clients of the plugin, and what takes long, under Linux ${CLIENTS_KERNEL} in the VM`);
-    const [files, env] = options.clients
-      ? ["\\.(client|long)", []]
-      : ["(containerd\\.client|crash\\.long)", ["--env", "WEIR_CLIENTS=few"]];
-    const result = await suiteInVm(
-      CLIENTS_KERNEL,
-      pattern(options, files),
-      ["packages/cni-plugin/dist", "test/e2e/dist"],
-      env,
-      options.clients ? 3600 : 1200,
-    );
-    results.push({ where: "clients", ...result });
+    // They take longest, and begin first.
+    runs.unshift({
+      where: "clients",
+      title: `Clients of the plugin, and what takes long, under Linux ${CLIENTS_KERNEL} in the VM`,
+      kernel: CLIENTS_KERNEL,
+      files: pattern(
+        options,
+        options.clients ? "\\.(client|long)" : "((containerd|conformance)\\.client|\\.long)",
+      ),
+      folders: ["packages/cni-plugin/dist", "test/e2e/dist"],
+      env: options.clients ? [] : ["--env", "WEIR_CLIENTS=few"],
+    });
   }
+  results.push(...(await inTurns(runs)));
   return summarise(results);
 });
 
+/** Runs as many virtual machines at once as there are processors; what they print comes one after the other. */
+async function inTurns(runs) {
+  const outputs = runs.map(() => new Output());
+  const results = [];
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < runs.length; index = next++) {
+      const { where, title, ...run } = runs[index];
+      const output = outputs[index];
+      output.write(`\n=== ${title}\n`);
+      results[index] = { where, ...(await suiteInVm(run, output)) };
+      output.end();
+    }
+  };
+  const printing = (async () => {
+    for (const output of outputs) await output.show();
+  })();
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  await printing;
+  return results;
+}
+
+/** What a run prints, kept until it is its turn to be seen. */
+class Output {
+  #kept = "";
+  #shown = false;
+  #end;
+  #ended = new Promise((resolve) => {
+    this.#end = resolve;
+  });
+
+  write(text) {
+    if (this.#shown) process.stdout.write(text);
+    else this.#kept += text;
+  }
+
+  end() {
+    this.#end();
+  }
+
+  /** Shows what it has printed and what it goes on to print, until it ends. */
+  show() {
+    this.#shown = true;
+    process.stdout.write(this.#kept);
+    return this.#ended;
+  }
+}
+
 /** Runs compiled tests in the VM, once more where the machine itself failed. */
-async function suiteInVm(kernel, files, folders, env = [], timeoutSeconds = 1200) {
+async function suiteInVm({ kernel, files, folders, env = [] }, output) {
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
-  const vm = [
-    "test/vm/dist/cli.js",
-    "--kernel",
-    kernel,
-    "--timeout",
-    String(timeoutSeconds),
-    ...cache,
-    ...env,
-    "--",
-  ];
+  const limit = ["--timeout", String(VM_LIMIT_SECONDS)];
+  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, ...limit, ...cache, ...env, "--"];
   const command = [...vm, process.execPath, "scripts/suite.mjs", files, ...folders];
-  const result = await suite(process.execPath, command);
+  const result = await suite(process.execPath, command, output);
   if (!result.broken || result.status !== VM_FAILED) return result;
   // QEMU's emulation does not always survive a kernel that patches its own code while the other CPU runs it.
-  console.log(`\nThe virtual machine itself failed under Linux ${kernel}; once more:`);
-  return suite(process.execPath, command);
+  output.write(`\nThe virtual machine itself failed under Linux ${kernel}; once more:\n`);
+  return suite(process.execPath, command, output);
 }
 
 /** Container runtimes and the like, from Debian's packages. */
@@ -164,9 +212,10 @@ function pattern({ filter }, kind) {
   return `^${name}.*${kind}\\.test\\.js$`;
 }
 
-function suite(program, args) {
+/** Runs scripts/suite.mjs, one way or another, and gives what it counted. */
+function suite(program, args, output = process.stdout) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
     const stop = (signal) => child.kill(signal);
     process.once("SIGINT", stop);
     process.once("SIGTERM", stop);
@@ -178,11 +227,12 @@ function suite(program, args) {
       rest = lines.pop();
       for (const line of lines) {
         if (line.startsWith("suite: ")) result = JSON.parse(line.slice(7));
-        else process.stdout.write(`${line}\n`);
+        else output.write(`${line}\n`);
       }
     });
+    child.stderr.setEncoding("utf8").on("data", (text) => output.write(text));
     child.on("close", (status) => {
-      process.stdout.write(rest);
+      output.write(rest);
       resolve(result ?? { passed: 0, failed: 1, skipped: 0, broken: true, status });
     });
   });
