@@ -11,10 +11,13 @@ const root = needs("veth");
 
 const openDescriptors = () => readdirSync("/proc/self/fd").length;
 
-root("a hundred thousand sockets opened, used and closed leave no descriptor behind", () => {
+/** In an emulated machine it takes twenty times as long, and shows no more. */
+const ROUNDS = process.env.WEIR_VM ? 5_000 : 100_000;
+
+root(`${ROUNDS} sockets opened, used and closed leave no descriptor behind`, () => {
   using namespace = NetworkNamespace.createAnonymous();
   const before = openDescriptors();
-  for (let round = 0; round < 100_000; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     using rt = Rtnetlink.open({ netns: namespace });
     if (round % 100 === 2) rt.links.get(1);
     // A dump that is left early, and a request that is refused.
