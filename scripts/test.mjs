@@ -19,8 +19,8 @@ const USAGE = `Usage: npm test [-- OPTIONS]
 
   --unit            only the tests that run on this host
   --clients         only the real clients of the plugin, all of them, and what takes long: containerd 1.6, 1.7 and 2.1,
-                    podman, cnitool, what CNI asks of weir and of other plugins, 200 pods at once; without this option
-                    containerd 1.7 is among the tests, and the plugin killed at every step
+                    podman, cnitool, what CNI asks of weir and of other plugins, 200 pods at once, the plugin killed at
+                    every step; without this option containerd 1.7 is among the tests
   --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, newest); may be given again
   --filter TEXT     only test files whose name holds TEXT
   --help            this text`;
@@ -36,17 +36,44 @@ const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/e2
 
 /**
  * What runs in the VM by default. The newest kernel alone has what some objects of Debian's packages want; the many
- * tools, which take minutes there, run under the oldest one besides this host's.
+ * tools, which take minutes there, run under the oldest one besides this host's. The command
+ * lines, which no kernel makes different, and what sends traffic for minutes, run under one of them.
  */
 const DEFAULT_RUNS = [
-  { kernel: "5.10", folders: everything, files: "" },
-  { kernel: "6.1", folders: everything, files: "(?<!tools)" },
   { kernel: "6.12", folders: everything, files: "(?<!tools)" },
+  { kernel: "6.1", folders: everything, files: "(?<!tools|cli|soak|traffic)" },
+  { kernel: "5.10", folders: everything, files: "(?<!cli|soak|traffic|crash)" },
   { kernel: "newest", folders: ["test/objects/dist"], files: "(?<!tools)" },
 ];
 
 /** The kernel under which the plugin's clients run, and what takes minutes and is the same under each. */
 const CLIENTS_KERNEL = "6.12";
+
+/** What a run prints, kept until it is its turn to be seen. */
+class Output {
+  #kept = "";
+  #shown = false;
+  #end;
+  #ended = new Promise((resolve) => {
+    this.#end = resolve;
+  });
+
+  write(text) {
+    if (this.#shown) process.stdout.write(text);
+    else this.#kept += text;
+  }
+
+  end() {
+    this.#end();
+  }
+
+  /** Shows what it has printed and what it goes on to print, until it ends. */
+  show() {
+    this.#shown = true;
+    process.stdout.write(this.#kept);
+    return this.#ended;
+  }
+}
 
 await main(async (args) => {
   const options = parse(args);
@@ -100,12 +127,9 @@ await main(async (args) => {
     // They take longest, and begin first.
     runs.unshift({
       where: "clients",
-      title: `Clients of the plugin, and what takes long, under Linux ${CLIENTS_KERNEL} in the VM`,
+      title: `Clients of the plugin under Linux ${CLIENTS_KERNEL} in the VM`,
       kernel: CLIENTS_KERNEL,
-      files: pattern(
-        options,
-        options.clients ? "\\.(client|long)" : "((containerd|conformance)\\.client|\\.long)",
-      ),
+      files: pattern(options, options.clients ? "\\.(client|long)" : "containerd\\.client"),
       folders: ["packages/cni-plugin/dist", "test/e2e/dist"],
       env: options.clients ? [] : ["--env", "WEIR_CLIENTS=few"],
     });
@@ -134,32 +158,6 @@ async function inTurns(runs) {
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
   await printing;
   return results;
-}
-
-/** What a run prints, kept until it is its turn to be seen. */
-class Output {
-  #kept = "";
-  #shown = false;
-  #end;
-  #ended = new Promise((resolve) => {
-    this.#end = resolve;
-  });
-
-  write(text) {
-    if (this.#shown) process.stdout.write(text);
-    else this.#kept += text;
-  }
-
-  end() {
-    this.#end();
-  }
-
-  /** Shows what it has printed and what it goes on to print, until it ends. */
-  show() {
-    this.#shown = true;
-    process.stdout.write(this.#kept);
-    return this.#ended;
-  }
 }
 
 /** Runs compiled tests in the VM, once more where the machine itself failed. */
