@@ -162,18 +162,18 @@ export class Shaper implements Disposable {
   /**
    * Takes an attachment's limits away and leaves the device as it was found. It succeeds as well where the namespace or
    * the device is gone.
-   * @param options.drain let what is queued leave first, for at most a second; without it what is queued is lost, which
-   *   nobody misses whose pod has ended
+   * @param options with `drain`, what is queued leaves first, for at most a second; without it what is queued is lost,
+   *   which nobody misses whose pod has ended
    * @returns false where nothing was known under the id
    */
-  remove(id: string, { drain = false }: { drain?: boolean } = {}): boolean {
+  remove(id: string, options: { drain?: boolean } = {}): boolean {
     validateId(id);
     // Without a record there is nothing to do, and no reason to make a folder for the lock.
     if (!this.#records.exists(id)) return false;
     using _lock = this.#lock();
     const record = this.#records.read(id);
     if (!record) return false;
-    if (drain) this.#empty(record);
+    if (options.drain) this.#empty(record);
     this.#takeAway(record);
     return true;
   }
