@@ -388,7 +388,8 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 
 	turn_wheel(clock, tick, limit->tick_shift, locked);
 	fair = read64(&flow->fair_ns);
-	counted = fair >> limit->tick_shift >= tick;
+	/* A flow that is new has no clock yet, which the first tick since the machine's start would take for one that runs. */
+	counted = (fair != 0) & (fair >> limit->tick_shift >= tick);
 	active = clock->active > 0 ? clock->active : 0;
 	if (!counted || !active)
 		active++;
