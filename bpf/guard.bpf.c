@@ -52,6 +52,7 @@ struct guard_limit {
 
 struct guard_clock {
 	__u64 next_ns;
+	__u64 latest_ns; /* the latest departure time seen */
 	struct bpf_spin_lock lock; /* used before Linux 5.12, which brought 64-bit compare-and-swap */
 };
 
@@ -177,13 +178,29 @@ static __always_inline __u64 wire_bytes(struct __sk_buff *skb, int received)
 /*
  * When a packet left the pod, as far as its clock is concerned. fq lets packets go late, and then many at once, when a
  * timer or a CPU is late; their departure times tell that they are within the limit all the same. An old departure
- * time helps nobody: a clock only ever allows less at an earlier time.
+ * time helps nobody: it brings no credit.
  */
 static __always_inline __u64 departure_of(struct __sk_buff *skb, int received, __u64 now)
 {
 	__u64 departure = received ? 0 : skb->tstamp;
 
 	return departure && departure < now ? departure : now;
+}
+
+/*
+ * The latest departure time of an entry's packets, this one's included. What fq lets go late comes in no order of time,
+ * as its flows take turns then: a packet may have been overtaken by others whose times are later, and all of them are
+ * within the limit at the latest of their times. Where two CPUs meet, the earlier time may win, which only asks for
+ * more of the credit.
+ */
+static __always_inline __u64 latest_of(struct guard_clock *clock, __u64 when)
+{
+	__u64 latest = *(volatile __u64 *)&clock->latest_ns;
+
+	if (latest >= when)
+		return latest;
+	*(volatile __u64 *)&clock->latest_ns = when;
+	return when;
 }
 
 static __always_inline int take(struct guard_clock *clock, __u64 earliest, __u64 when, __u64 cost)
@@ -222,7 +239,7 @@ static __always_inline int police(struct __sk_buff *skb, __u32 entry, int receiv
 	struct guard_clock *clock = bpf_map_lookup_elem(&guard_clocks, &entry);
 	struct guard_counters *count = bpf_map_lookup_elem(&guard_counters, &entry);
 	__u64 bytes = wire_bytes(skb, received);
-	__u64 rate, now, when, earliest, cost;
+	__u64 rate, now, when, latest, earliest, cost;
 	int pass = 1;
 
 	if (!limit || !clock || !count)
@@ -233,11 +250,12 @@ static __always_inline int police(struct __sk_buff *skb, __u32 entry, int receiv
 	} else if (rate) {
 		now = bpf_ktime_get_ns();
 		when = departure_of(skb, received, now);
+		latest = latest_of(clock, when);
 		earliest = when > limit->burst_ns ? when - limit->burst_ns : 1;
 		/* Rounded down: in doubt for the pod. */
 		cost = bytes * 8 * NSEC_PER_SEC / rate;
 		if (now >= limit->since_ns)
-			pass = locked ? take_locked(clock, earliest, when, cost) : take(clock, earliest, when, cost);
+			pass = locked ? take_locked(clock, earliest, latest, cost) : take(clock, earliest, latest, cost);
 	}
 	if (!pass) {
 		count->dropped++;

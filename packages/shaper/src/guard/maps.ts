@@ -53,7 +53,7 @@ const NO_LIMIT: GuardLimit = { bitsPerSecond: 0n, burstNs: 0n, sinceNs: 0n, drop
 
 const shapes = {
   guard_limits: [40, ENTRIES],
-  guard_clocks: [16, ENTRIES],
+  guard_clocks: [24, ENTRIES],
   guard_counters: [32, ENTRIES],
   guard_addresses: [16, 32_768],
   guard_senders: [16, 8192],
@@ -126,7 +126,7 @@ export class GuardMaps implements Disposable {
   /** Takes an entry: a new clock and counters. */
   take(entry: number, limit: GuardLimit): void {
     const { guard_clocks, guard_counters } = this.#maps;
-    guard_clocks.raw.set(number32(entry), new Uint8Array(16));
+    guard_clocks.raw.set(number32(entry), new Uint8Array(guard_clocks.valueStride));
     guard_counters.raw.set(number32(entry), new Uint8Array(guard_counters.valueStride * possibleCpus()));
     this.setLimit(entry, limit);
   }

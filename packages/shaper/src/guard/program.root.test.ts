@@ -118,6 +118,18 @@ test("packets that leave late, all at once, are within the limit by their depart
   assert.is(at(now + 3600n * SECOND), DROP, "a time to come is now");
 });
 
+test("packets that leave late and in another order are within the limit, as far as the credit goes", () => {
+  maps.setAddress(UPLINK, ADDRESS, 7, ownNamespace(), 1n);
+  const now = monotonicNow();
+  const from = (ages: bigint[], burst: bigint) => {
+    maps.take(7, { ...SLOW, burstNs: burst * SECOND });
+    return ages.map((ago) => send(frame(ADDRESS), UPLINK, { tstamp: now - ago * SECOND }));
+  };
+  assert.equal(from([2n, 5n, 4n, 3n], 3n), [PASS, PASS, PASS, PASS]);
+  assert.equal(from([2n, 5n, 4n, 3n], 2n), [PASS, PASS, PASS, DROP]);
+  assert.equal(from([2n, 100n, 100n, 100n, 100n], 2n), [PASS, PASS, PASS, DROP, DROP]);
+});
+
 test("nothing is dropped before a limit takes effect", () => {
   maps.take(7, { ...SLOW, sinceNs: monotonicNow() + 3600n * SECOND });
   maps.setAddress(UPLINK, ADDRESS, 7, ownNamespace(), 1n);
