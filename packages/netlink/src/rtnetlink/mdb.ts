@@ -11,7 +11,7 @@ import {
   mdbRequestMessage,
   type mdbRouterAttributes,
 } from "./mdb-schema.js";
-import { RtmType, requestOf, unlessError } from "./messages.js";
+import { doneUnlessError, RtmType, requestOf } from "./messages.js";
 import type { routeProtocol } from "./route-schema.js";
 
 const AF_BRIDGE = 7;
@@ -150,12 +150,8 @@ export class MulticastDatabase {
 
   /** Takes a port out of a group. @returns false where it was not there */
   removeIfPresent(reference: MdbReference): boolean {
-    const remove = () => {
-      this.remove(reference);
-      return true;
-    };
     // net/bridge/br_mdb.c, __br_mdb_del, says EINVAL; drivers/net/vxlan/vxlan_mdb.c ENOENT.
-    return unlessError(["EINVAL", "ENOENT"], remove) ?? false;
+    return doneUnlessError(["EINVAL", "ENOENT"], () => this.remove(reference));
   }
 
   /** Removes entries of a bridge, or of a VXLAN device. @throws NetlinkError EINVAL before Linux 6.8, which brought it */

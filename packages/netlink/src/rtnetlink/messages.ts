@@ -118,6 +118,15 @@ export function unlessError<T>(codes: readonly string[], work: () => T): T | und
   }
 }
 
+/** Does work. @returns false where it failed with one of these error names */
+export function doneUnlessError(codes: readonly string[], work: () => void): boolean {
+  const done = () => {
+    work();
+    return true;
+  };
+  return unlessError(codes, done) ?? false;
+}
+
 /** Resources that a request refers to, which must stay open until it has been sent. */
 export class Hold implements Disposable {
   readonly #held: Disposable[] = [];

@@ -1,6 +1,6 @@
 import { MessageFlags, type MessageView } from "../message.js";
 import type { NetlinkRequest } from "../request.js";
-import { RtmType, requestOf, unlessError } from "../rtnetlink/messages.js";
+import { doneUnlessError, RtmType, requestOf } from "../rtnetlink/messages.js";
 import type { Input } from "../schema/bytes.js";
 import { NetlinkEncodeError } from "../schema/errors.js";
 import type { NetlinkSocket } from "../socket.js";
@@ -96,12 +96,8 @@ export class Chains {
 
   /** Removes a chain. @returns false where there was none */
   removeIfPresent(reference: ChainReference): boolean {
-    const remove = () => {
-      this.remove(reference);
-      return true;
-    };
     // The kernel answers EINVAL with "Cannot find specified filter chain": net/sched/cls_api.c, tc_ctl_chain.
-    return unlessError(["ENOENT", "EINVAL", "ENODEV"], remove) ?? false;
+    return doneUnlessError(["ENOENT", "EINVAL", "ENODEV"], () => this.remove(reference));
   }
 }
 

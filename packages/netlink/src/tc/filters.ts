@@ -1,6 +1,6 @@
 import { MessageFlags, type MessageView } from "../message.js";
 import type { NetlinkRequest } from "../request.js";
-import { RtmType, requestOf, unlessError } from "../rtnetlink/messages.js";
+import { doneUnlessError, RtmType, requestOf } from "../rtnetlink/messages.js";
 import type { Input } from "../schema/bytes.js";
 import type { NetlinkSocket } from "../socket.js";
 import {
@@ -100,12 +100,8 @@ export class Filters {
 
   /** Removes a filter. @returns false where there was none */
   removeIfPresent(reference: FilterReference): boolean {
-    const remove = () => {
-      this.remove(reference);
-      return true;
-    };
     // Without a clsact qdisc the kernel answers EINVAL ("Parent Qdisc doesn't exists").
-    return unlessError(["ENOENT", "EINVAL", "ENODEV"], remove) ?? false;
+    return doneUnlessError(["ENOENT", "EINVAL", "ENODEV"], () => this.remove(reference));
   }
 
   #make(request: NetlinkRequest, place: FilterPlace): Filter {

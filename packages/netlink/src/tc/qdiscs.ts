@@ -1,6 +1,6 @@
 import { MessageFlags, type MessageView } from "../message.js";
 import type { NetlinkRequest } from "../request.js";
-import { RtmType, requestOf, unlessError } from "../rtnetlink/messages.js";
+import { doneUnlessError, RtmType, requestOf } from "../rtnetlink/messages.js";
 import { type Input, littleEndian } from "../schema/bytes.js";
 import type { NetlinkSocket } from "../socket.js";
 import { type EstimatorOptions, estimatorToWire } from "./estimator.js";
@@ -112,12 +112,8 @@ export class Qdiscs {
 
   /** Removes a qdisc. @returns false where there was none */
   removeIfPresent(reference: QdiscReference): boolean {
-    const remove = () => {
-      this.remove(reference);
-      return true;
-    };
     // A root that only holds a default qdisc answers ENOENT, an empty clsact hook EINVAL on older kernels.
-    return unlessError(["ENOENT", "EINVAL", "ENODEV"], remove) ?? false;
+    return doneUnlessError(["ENOENT", "EINVAL", "ENODEV"], () => this.remove(reference));
   }
 }
 

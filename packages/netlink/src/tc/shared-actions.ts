@@ -1,6 +1,6 @@
 import { MessageFlags, type MessageView } from "../message.js";
 import type { NetlinkRequest } from "../request.js";
-import { RtmType, requestOf, unlessError } from "../rtnetlink/messages.js";
+import { doneUnlessError, RtmType, requestOf, unlessError } from "../rtnetlink/messages.js";
 import type { Input } from "../schema/bytes.js";
 import type { NetlinkSocket } from "../socket.js";
 import type { Action, ActionInput } from "./action.js";
@@ -77,11 +77,7 @@ export class Actions {
 
   /** Removes an action. @returns false where there was none */
   removeIfPresent(reference: ActionReference): boolean {
-    const remove = () => {
-      this.remove(reference);
-      return true;
-    };
-    return unlessError(["ENOENT"], remove) ?? false;
+    return doneUnlessError(["ENOENT"], () => this.remove(reference));
   }
 
   /**
