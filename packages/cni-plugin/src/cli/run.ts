@@ -343,5 +343,6 @@ const gcExamples = `  weir gc`;
 const serveExamples = `  weir serve
   weir serve --json
 
-It listens on cni.sock in the state directory, for root alone, until SIGTERM, and prints a line for each call. Where
-it does not run, sees other files than the plugin, or dies, the plugin does the work itself.`;
+Calls come through named pipes in the folder server-VERSION in the state directory, for root alone. It
+answers until SIGTERM, and prints a line for each call. Where it does not run, sees other files than the plugin, or
+dies, the plugin does the work itself.`;

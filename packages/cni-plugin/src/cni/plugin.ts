@@ -36,7 +36,7 @@ export interface Call {
 /** What a call gives: the text for standard output, and how to take back what was done if that cannot be written. */
 export interface Reply {
   output: string;
-  undo?: () => void | Promise<void>;
+  undo?: () => void;
 }
 
 /** Answers a call other than VERSION. Throws CniError. */

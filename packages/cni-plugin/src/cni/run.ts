@@ -46,7 +46,7 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
     if (environment.command === "ADD") {
       const result = passThrough(input);
       if (result !== undefined) {
-        await deliver(streams, result, undefined);
+        deliver(streams, result, undefined);
         return 0;
       }
     }
@@ -54,7 +54,7 @@ export async function runPlugin(streams: Streams): Promise<0 | 1> {
     const { answer } = await import("./plugin.js");
     const options = streams.options ?? { lockTimeoutMs: LOCK_TIMEOUT_MS, ...shaperOptions(streams.env) };
     const reply = answer({ environment, input, options });
-    await deliver(streams, reply.output, reply.undo);
+    deliver(streams, reply.output, reply.undo);
     return 0;
   } catch (error) {
     report(streams, error, cniVersion);
@@ -82,14 +82,14 @@ function readInput(streams: Streams, { command }: CniEnvironment): string {
   }
 }
 
-async function deliver(streams: Streams, output: string, undo: Reply["undo"]): Promise<void> {
+function deliver(streams: Streams, output: string, undo: Reply["undo"]): void {
   if (output === "") return;
   try {
     streams.write(1, output);
   } catch (error) {
     let suffix = "what ADD did was taken back";
     try {
-      await undo?.();
+      undo?.();
     } catch (undoError) {
       suffix = `and what ADD did could not be taken back: ${(undoError as Error).message}`;
     }

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { MAX_HORIZON_MS, MAX_WEIGHT } from "@weir/shaper";
 import { field, isObject, type Json, type JsonObject } from "../json.js";
 import { type NetworkConfiguration, show } from "./configuration.js";
 import { CniError, CniErrorCode } from "./errors.js";
@@ -36,12 +37,8 @@ export interface GuardSettings {
   known?: string[];
 }
 
-/** The shortest and the longest wait that may be set: those of the shaper. */
+/** The shortest waits that may be set: those of the shaper. */
 const leastMs = { horizonMs: 1, markMs: 0 } as const;
-const MAX_WAIT_MS = 60_000;
-
-/** The highest weight: that of the shaper. */
-const MAX_WEIGHT = 10_000;
 
 /**
  * Reads the settings. Those of the entry count; only subnets may also stand in runtimeConfig.bandwidth, where the entry
@@ -57,8 +54,8 @@ export function requestedSettings({ fields }: NetworkConfiguration): Settings {
   for (const name of ["horizonMs", "markMs"] as const) {
     const value = field(fields, name);
     if (value === undefined) continue;
-    if (typeof value !== "number" || value < leastMs[name] || value > MAX_WAIT_MS) {
-      throw invalid(name, value, `a number of milliseconds from ${leastMs[name]} to ${MAX_WAIT_MS}`);
+    if (typeof value !== "number" || value < leastMs[name] || value > MAX_HORIZON_MS) {
+      throw invalid(name, value, `a number of milliseconds from ${leastMs[name]} to ${MAX_HORIZON_MS}`);
     }
     settings[name] = value;
   }
