@@ -1,18 +1,9 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
-import { ShaperError } from "./errors.js";
 import type { GuardRecord } from "./guard/guard.js";
 import type { Limits } from "./limits.js";
+import { namesIn, readState, removeFile, TEMPORARY, writeState } from "./state-files.js";
 
 /** A root qdisc that weir took the place of, as the kernel described it. */
 export interface FoundQdisc {
@@ -91,7 +82,7 @@ export class RecordStore {
   readAll(): { records: AttachmentRecord[]; damaged: { file: string; message: string }[] } {
     const records: AttachmentRecord[] = [];
     const damaged: { file: string; message: string }[] = [];
-    for (const name of this.#names()) {
+    for (const name of this.#names(".json")) {
       try {
         const record = this.#readFile(name);
         if (record) records.push(record);
@@ -104,22 +95,7 @@ export class RecordStore {
 
   /** Writes a record; after a crash there is the old one or the new one, never half of one. */
   write(record: AttachmentRecord): void {
-    const path = join(this.#folder, fileName(record.id));
-    const text = JSON.stringify({ version: VERSION, ...record }, (_key, value) =>
-      typeof value === "bigint" ? value.toString() : value,
-    );
-    const temporary = `${path}.tmp`;
-    try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
-      writeFileSync(temporary, `${text}\n`, { mode: 0o644 });
-      renameSync(temporary, path);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw new ShaperError("STATE", `could not write the record ${path}: ${(error as Error).message}`, {
-        remedy: "Make sure that the folder is writable and not full.",
-        cause: error,
-      });
-    }
+    writeState(join(this.#folder, fileName(record.id)), { version: VERSION, ...record });
   }
 
   /** Removes a record; nothing happens where there is none. */
@@ -129,52 +105,21 @@ export class RecordStore {
 
   /** Removes a file of the store, such as a damaged one; nothing happens where it is gone. */
   removeFile(path: string): void {
-    try {
-      unlinkSync(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+    removeFile(path);
   }
 
   /** Temporary files that a crash left behind. */
   leftovers(): string[] {
-    try {
-      return readdirSync(this.#folder)
-        .filter((name) => name.endsWith(".tmp"))
-        .map((name) => join(this.#folder, name));
-    } catch {
-      return [];
-    }
+    return this.#names(TEMPORARY).map((name) => join(this.#folder, name));
   }
 
-  #names(): string[] {
-    try {
-      return readdirSync(this.#folder)
-        .filter((name) => name.endsWith(".json"))
-        .sort();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw error;
-    }
+  #names(ending: string): string[] {
+    return namesIn(this.#folder).filter((name) => name.endsWith(ending));
   }
 
   #readFile(name: string): AttachmentRecord | undefined {
-    const path = join(this.#folder, name);
-    let text: string;
-    try {
-      text = readFileSync(path, "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
-    try {
-      return decode(JSON.parse(text));
-    } catch (error) {
-      throw new ShaperError("STATE", `the record ${path} is damaged: ${(error as Error).message}`, {
-        remedy: "`weir gc` removes it; then apply the limits again.",
-        cause: error,
-      });
-    }
+    const remedy = "`weir gc` removes it; then apply the limits again.";
+    return readState(join(this.#folder, name), decode, remedy);
   }
 }
 

@@ -118,9 +118,7 @@ export class Shaper implements Disposable {
    * @throws ShaperError NOT_FOUND for an unknown id; else as {@link apply}
    */
   hold(id: string): boolean {
-    validateId(id);
-    const record = this.#records.read(id);
-    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
+    const record = this.#recordOf(id);
     if (!hasTcx()) return false;
     const { network, addresses } = record;
     const given = { ...(network === undefined ? {} : { network }), ...(addresses ? { addresses } : {}) };
@@ -180,9 +178,7 @@ export class Shaper implements Disposable {
 
   /** Compares what the kernel has with what the record says. @throws ShaperError NOT_FOUND for an unknown id */
   inspect(id: string): Inspection {
-    validateId(id);
-    const record = this.#records.read(id);
-    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
+    const record = this.#recordOf(id);
     const inspection: Inspection = {
       attachment: attachmentOf(record),
       limits: record.limits,
@@ -291,14 +287,14 @@ export class Shaper implements Disposable {
       });
     }
     using _lock = this.#lock();
-    const { damaged } = this.#records.readAll();
+    const { records, damaged } = this.#records.readAll();
     for (const { file } of damaged) remove(file, () => this.#records.removeFile(file));
     for (const file of this.#records.leftovers()) remove(file, () => this.#records.removeFile(file));
-    this.#freeEntries((entry, free) => remove(`map entry ${entry}`, free));
+    this.#freeEntries(records, (entry, free) => remove(`map entry ${entry}`, free));
     carefully("uplinks", () => this.#uplinks.restore());
     carefully("aggregates", () => this.#slots.sweep());
     carefully("subnets", () => this.#existingDatapath()?.sweepSubnets());
-    carefully("guard", () => this.#guard.gc(this.#guardedDevices(), remove));
+    carefully("guard", () => this.#guard.gc(guardedDevices(records), remove));
     return report;
   }
 
@@ -561,26 +557,13 @@ export class Shaper implements Disposable {
   }
 
   /** Frees the map entries that no record speaks of; called with the lock held. */
-  #freeEntries(each: (entry: number, free: () => void) => void): void {
+  #freeEntries(records: AttachmentRecord[], each: (entry: number, free: () => void) => void): void {
     const datapath = this.#existingDatapath();
     if (!datapath) return;
-    const slots = this.list().map(({ slot }) => slot);
+    const slots = records.map(({ slot }) => slot);
     const owned = new Set(slots.flatMap((slot) => directions.map((direction) => entryOf(slot, direction))));
     for (const entry of datapath.takenEntries())
       if (!owned.has(entry)) each(entry, () => datapath.free(entry));
-  }
-
-  /** Who needs which of the host's devices guarded. */
-  #guardedDevices(): Map<string, Set<bigint>> {
-    const members = new Map<string, Set<bigint>>();
-    for (const { id, guard } of this.list()) {
-      for (const device of [guard?.device, guard?.leaving?.device]) {
-        if (device === undefined) continue;
-        const owners = members.get(device) ?? new Set();
-        members.set(device, owners.add(ownerOf(id)));
-      }
-    }
-    return members;
   }
 
   /** Lets what an attachment has queued leave. */
@@ -633,6 +616,13 @@ export class Shaper implements Disposable {
       const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
       if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
     }
+  }
+
+  #recordOf(id: string): AttachmentRecord {
+    validateId(id);
+    const record = this.#records.read(id);
+    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
+    return record;
   }
 
   #lock(): FileLock {
@@ -704,6 +694,19 @@ function attachmentOf({ id, netns, device, aggregate, uplink }: AttachmentRecord
     ...(aggregate === undefined ? {} : { aggregate }),
     ...(uplink === undefined ? {} : { uplink }),
   };
+}
+
+/** Who needs which of the host's devices guarded. */
+function guardedDevices(records: AttachmentRecord[]): Map<string, Set<bigint>> {
+  const members = new Map<string, Set<bigint>>();
+  for (const { id, guard } of records) {
+    for (const device of [guard?.device, guard?.leaving?.device]) {
+      if (device === undefined) continue;
+      const owners = members.get(device) ?? new Set();
+      members.set(device, owners.add(ownerOf(id)));
+    }
+  }
+  return members;
 }
 
 /** Whether nothing is left on a clsact qdisc that weir made. */

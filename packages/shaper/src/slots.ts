@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
 import { type Datapath, MAX_SLOTS } from "./datapath.js";
@@ -6,6 +6,7 @@ import { ShaperError } from "./errors.js";
 import { directions } from "./limits.js";
 import { entryOf } from "./names.js";
 import type { AttachmentRecord, RecordStore } from "./records.js";
+import { namesIn, removeEmpty } from "./state-files.js";
 
 /**
  * Who has which pair of map entries: each attachment one of its own, or all attachments of an aggregate one together.
@@ -55,7 +56,7 @@ export class Slots {
   /** The other attachments of an aggregate, those that are being removed left out. */
   members({ id, aggregate }: Pick<Attachment, "id" | "aggregate">): AttachmentRecord[] {
     if (aggregate === undefined) return [];
-    return names(join(this.#folder, encode(aggregate)))
+    return namesIn(join(this.#folder, encode(aggregate)))
       .map(decodeURIComponent)
       .filter((other) => other !== id)
       .map((other) => this.#records.tryRead(other))
@@ -70,8 +71,8 @@ export class Slots {
 
   /** Removes markers without a record. */
   sweep(): void {
-    for (const aggregate of names(this.#folder)) {
-      for (const id of names(join(this.#folder, aggregate))) {
+    for (const aggregate of namesIn(this.#folder)) {
+      for (const id of namesIn(join(this.#folder, aggregate))) {
         const record = this.#records.tryRead(decodeURIComponent(id));
         if (record?.aggregate === undefined || encode(record.aggregate) !== aggregate) {
           rmSync(join(this.#folder, aggregate, id), { force: true });
@@ -116,22 +117,4 @@ function findSlot(datapath: Datapath, owner: bigint): number {
 
 function encode(name: string): string {
   return encodeURIComponent(name).replaceAll("*", "%2A").replaceAll(".", "%2E");
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function removeEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOTEMPTY" && code !== "ENOENT" && code !== "EEXIST") throw error;
-  }
 }

@@ -1,5 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ShaperError } from "../errors.js";
+import { namesIn, readState, removeEmpty, writeState } from "../state-files.js";
 import type { GuardPolicy } from "./options.js";
 
 /** A device of the host's where the guard runs, as it is remembered on disk. */
@@ -49,46 +51,26 @@ export class DeviceStore {
 
   /** Whether nobody needs a device guarded. It makes that so for good: whoever comes next begins anew. */
   isDeserted(key: string): boolean {
-    try {
-      rmdirSync(this.#members(key));
-      return true;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return true;
-      if (code === "ENOTEMPTY" || code === "EEXIST") return false;
-      throw error;
-    }
+    return removeEmpty(this.#members(key));
   }
 
   /** The owners that need a device guarded. */
   members(key: string): bigint[] {
-    return names(this.#members(key)).map((name) => BigInt(`0x${name}`));
+    return namesIn(this.#members(key)).map((name) => BigInt(`0x${name}`));
   }
 
   read(key: string): GuardedDevice | undefined {
-    let text: string;
     try {
-      text = readFileSync(this.#file(key), "utf8");
+      return readState(this.#file(key), decode, "");
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
-    try {
-      return decode(JSON.parse(text));
-    } catch {
       // What cannot be read is made anew: everything in it is found out again.
-      return undefined;
+      if (error instanceof ShaperError) return undefined;
+      throw error;
     }
   }
 
   write(device: GuardedDevice): void {
-    const path = this.#file(device.key);
-    mkdirSync(join(this.#folder, device.key), { recursive: true, mode: 0o755 });
-    const text = JSON.stringify(device, (_key, value) =>
-      typeof value === "bigint" ? value.toString() : value,
-    );
-    writeFileSync(`${path}.tmp`, `${text}\n`, { mode: 0o644 });
-    renameSync(`${path}.tmp`, path);
+    writeState(this.#file(device.key), device);
   }
 
   /** Forgets a device. */
@@ -98,7 +80,7 @@ export class DeviceStore {
 
   /** The names of all devices that are or were about to be guarded. */
   keys(): string[] {
-    return names(this.#folder);
+    return namesIn(this.#folder);
   }
 
   #members(key: string): string {
@@ -114,21 +96,13 @@ function memberName(owner: bigint): string {
   return owner.toString(16).padStart(16, "0");
 }
 
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function decode(value: GuardedDevice): GuardedDevice {
-  const { policy } = value;
-  if (!policy) return value;
+function decode(value: unknown): GuardedDevice {
+  const device = value as GuardedDevice;
+  const { policy } = device;
+  if (!policy) return device;
   const { unknown } = policy;
   return {
-    ...value,
+    ...device,
     policy: { ...policy, unknown: /^\d+$/.test(String(unknown)) ? BigInt(unknown) : unknown },
   };
 }

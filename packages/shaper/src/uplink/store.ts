@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ShaperError } from "../errors.js";
+import { namesIn, readState, removeFile, writeState } from "../state-files.js";
 import type { UplinkRates } from "./rates.js";
 
 /** What weir remembers of an uplink. */
@@ -23,22 +23,8 @@ export class UplinkStore {
 
   /** The record of an uplink, or undefined. Throws ShaperError STATE where the file is damaged. */
   read(name: string): UplinkRecord | undefined {
-    const path = this.#file(name);
-    let text: string;
-    try {
-      text = readFileSync(path, "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
-    try {
-      return decode(name, JSON.parse(text));
-    } catch (error) {
-      throw new ShaperError("STATE", `the record ${path} is damaged: ${(error as Error).message}`, {
-        remedy: `Set the uplink again: weir uplink set ${name} RATE`,
-        cause: error,
-      });
-    }
+    const remedy = `Set the uplink again: weir uplink set ${name} RATE`;
+    return readState(this.#file(name), (value) => decode(name, value), remedy);
   }
 
   /** All readable records, by name. */
@@ -49,7 +35,7 @@ export class UplinkStore {
         const record = this.read(name);
         if (record) records.push(record);
       } catch (error) {
-        if ((error as { code?: string }).code !== "STATE") throw error;
+        if (!(error instanceof ShaperError)) throw error;
       }
     }
     return records;
@@ -57,44 +43,19 @@ export class UplinkStore {
 
   /** The names of all uplinks. */
   names(): string[] {
-    try {
-      return readdirSync(this.#folder)
-        .filter((file) => file.endsWith(".json"))
-        .map((file) => file.slice(0, -".json".length))
-        .sort();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw error;
-    }
+    return namesIn(this.#folder)
+      .filter((file) => file.endsWith(".json"))
+      .map((file) => file.slice(0, -".json".length));
   }
 
   /** Writes a record; after a crash there is the old one or the new one, never half of one. */
   write({ name, ...record }: UplinkRecord): void {
-    const path = this.#file(name);
-    const text = JSON.stringify({ version: VERSION, ...record }, (_key, value) =>
-      typeof value === "bigint" ? value.toString() : value,
-    );
-    const temporary = `${path}.tmp`;
-    try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
-      writeFileSync(temporary, `${text}\n`, { mode: 0o644 });
-      renameSync(temporary, path);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw new ShaperError("STATE", `could not write the record ${path}: ${(error as Error).message}`, {
-        remedy: "Make sure that the folder is writable and not full.",
-        cause: error,
-      });
-    }
+    writeState(this.#file(name), { version: VERSION, ...record });
   }
 
   /** Removes a record; nothing happens where there is none. */
   remove(name: string): void {
-    try {
-      unlinkSync(this.#file(name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+    removeFile(this.#file(name));
   }
 
   #file(name: string): string {
