@@ -19,6 +19,20 @@ export interface Attachment {
    * the one that was applied last.
    */
   aggregate?: string;
+  /** The Kubernetes pod that it belongs to, where that is known. */
+  pod?: PodIdentity;
+  /** Whether its limits are its network's own, which no annotation of the pod changes. */
+  fixed?: boolean;
+}
+
+/** Which pod of Kubernetes something belongs to. */
+export interface PodIdentity {
+  /** Its namespace in Kubernetes. */
+  namespace: string;
+  /** Its name in that namespace. */
+  name: string;
+  /** Its uid, by which it is told from a later pod of the same name; some runtimes do not say it. */
+  uid?: string;
 }
 
 /** Checks an id: printable, not empty, at most 200 characters. Throws ShaperError INVALID_ATTACHMENT. */

@@ -1,4 +1,4 @@
-export type { Attachment } from "./attachment.js";
+export type { Attachment, PodIdentity } from "./attachment.js";
 export type { Counters } from "./datapath.js";
 export { ShaperError, type ShaperErrorCode } from "./errors.js";
 export type { GuardRecord, GuardState } from "./guard/guard.js";

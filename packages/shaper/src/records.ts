@@ -151,6 +151,7 @@ function decode(value: unknown): AttachmentRecord {
     const subnets = record.limits?.[name];
     if (subnets !== undefined && Array.isArray(subnets)) limits[name] = subnets;
   }
+  if (typeof record.pod?.namespace !== "string" || typeof record.pod.name !== "string") delete record.pod;
   return { ...record, limits };
 }
 

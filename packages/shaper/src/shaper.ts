@@ -686,13 +686,14 @@ export class Shaper implements Disposable {
 }
 
 /** What an inspection says of a record's attachment. */
-function attachmentOf({ id, netns, device, aggregate, uplink }: AttachmentRecord): Attachment {
+function attachmentOf({ id, netns, device, aggregate, uplink, pod }: AttachmentRecord): Attachment {
   return {
     id,
     netns,
     device,
     ...(aggregate === undefined ? {} : { aggregate }),
     ...(uplink === undefined ? {} : { uplink }),
+    ...(pod ? { pod } : {}),
   };
 }
 

@@ -38,12 +38,17 @@ export function mentionsBandwidth(configuration: NetworkConfiguration): boolean 
   return findBandwidth(configuration) !== undefined;
 }
 
-function findBandwidth({ fields }: NetworkConfiguration): Bandwidth | undefined {
-  const runtime = runtimeBandwidth(fields);
-  const inline = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"].some(
+/** Whether the entry itself names rates or bursts, which outrank the runtime's. */
+export function namesRates({ fields }: NetworkConfiguration): boolean {
+  return ["ingressRate", "ingressBurst", "egressRate", "egressBurst"].some(
     (name) => field(fields, name) !== undefined,
   );
-  if (inline) return { fields, path: "" };
+}
+
+function findBandwidth(configuration: NetworkConfiguration): Bandwidth | undefined {
+  const { fields } = configuration;
+  const runtime = runtimeBandwidth(fields);
+  if (namesRates(configuration)) return { fields, path: "" };
   return runtime && { fields: runtime, path: RUNTIME_PATH };
 }
 

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import type { PodIdentity } from "@weir/shaper";
 import { CniError, CniErrorCode } from "./errors.js";
 
 /** What the environment of a call names. Empty strings are variables that the command does not need and did not get. */
@@ -7,6 +8,8 @@ export interface CniEnvironment {
   containerId: string;
   netns: string;
   ifname: string;
+  /** The pod, as CNI_ARGS names it; undefined outside of Kubernetes. */
+  pod?: PodIdentity;
 }
 
 const commands = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"] as const;
@@ -43,8 +46,32 @@ export function parseEnvironment(env: NodeJS.ProcessEnv): CniEnvironment {
     checkInterfaceName(ifname);
   }
   if (command === "ADD" && env.CNI_NETNS_OVERRIDE === undefined) checkNotHost(netns);
-  return { command, containerId, netns, ifname };
+  const pod = podOf(env.CNI_ARGS);
+  return { command, containerId, netns, ifname, ...(pod ? { pod } : {}) };
 }
+
+/**
+ * The pod that CNI_ARGS names, as Kubernetes' runtimes do: "K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=c". A
+ * variable that stands there twice, as Multus writes it, counts once.
+ */
+export function podOf(args = ""): PodIdentity | undefined {
+  const values = new Map<string, string>();
+  for (const pair of args.slice(0, MAX_ARGS).split(";")) {
+    const at = pair.indexOf("=");
+    const [name, value] = [pair.slice(0, at), pair.slice(at + 1)];
+    if (at > 0 && !values.get(name)) values.set(name, value);
+  }
+  const read = (name: string) => {
+    const value = values.get(name) ?? "";
+    // What Kubernetes takes for a name at most.
+    return /^[a-zA-Z0-9._-]{1,253}$/.test(value) ? value : undefined;
+  };
+  const [namespace, name, uid] = ["K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID"].map(read);
+  if (namespace === undefined || name === undefined) return undefined;
+  return { namespace, name, ...(uid === undefined ? {} : { uid }) };
+}
+
+const MAX_ARGS = 4096;
 
 /** The pattern that CNI gives for container ids and network names. */
 export const identifier = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;

@@ -1,30 +1,19 @@
-import { isIP } from "node:net";
 import {
-  type Attachment,
   checkRequirements,
-  type Direction,
   type Limit,
   type Limits,
-  MAX_BITS_PER_SECOND,
-  MIN_BITS_PER_SECOND,
   Shaper,
   ShaperError,
   type ShaperOptions,
 } from "@weir/shaper";
-import { field, isObject, type JsonObject, stringifyJson } from "../json.js";
+import { stringifyJson } from "../json.js";
 import { formatBits, formatRate } from "../units.js";
-import { requestedLimits } from "./bandwidth.js";
-import {
-  type NetworkConfiguration,
-  parseConfiguration,
-  previousResult,
-  validAttachments,
-} from "./configuration.js";
+import { parseConfiguration, previousResult, validAttachments } from "./configuration.js";
 import type { CniEnvironment } from "./environment.js";
 import { CniError, CniErrorCode } from "./errors.js";
 import { explain, joinRemedy } from "./explain.js";
+import { idOf, planAttachment, wantedLimits } from "./plan.js";
 import { convertResult } from "./result.js";
-import { requestedSettings, type Settings } from "./settings.js";
 
 /** A call of the plugin: its environment and what came on standard input. */
 export interface Call {
@@ -52,88 +41,21 @@ export function answer(call: Call): Reply {
 
 const operations = { ADD: add, DEL: del, CHECK: check, GC: gc, STATUS: status, VERSION: nothing };
 const done: Reply = { output: "" };
-const range = { min: MIN_BITS_PER_SECOND, max: MAX_BITS_PER_SECOND };
-
-/** The shaper's name of an interface of a container. */
-function idOf({ containerId, ifname }: CniEnvironment): string {
-  return `${containerId}/${ifname}`;
-}
 
 function add({ environment, input, options }: Call): Reply {
   const configuration = parseConfiguration(input, "ADD");
   const result = convertResult(previousResult(configuration, "ADD"), configuration.cniVersion);
-  const wanted = wantedLimits(configuration);
+  const plan = planAttachment(configuration, environment, result);
   const output = `${stringifyJson(result)}\n`;
-  if (!wanted) return { output };
-  const id = idOf(environment);
-  const { netns, ifname: device } = environment;
-  const addresses = addressesOf(result, device);
-  const { guard, aggregate, uplink } = wanted.settings;
-  const attachment: Attachment = {
-    id,
-    netns,
-    device,
-    network: configuration.name,
-    addresses,
-    ...(aggregate ? { aggregate: environment.containerId } : {}),
-    ...(uplink === undefined ? {} : { uplink }),
-  };
+  if (!plan) return { output };
+  const { attachment, limits, guard } = plan;
   using shaper = Shaper.open(guard === undefined ? options : { ...options, guard });
-  shaper.apply(attachment, wanted.limits);
+  shaper.apply(attachment, limits);
   const undo = () => {
     using again = Shaper.open(options);
-    again.remove(id);
+    again.remove(attachment.id);
   };
   return { output, undo };
-}
-
-/** The addresses that a result gives an interface; those of no interface in particular count as well. */
-function addressesOf(result: JsonObject, ifname: string): string[] {
-  const [interfaces, ips] = [field(result, "interfaces"), field(result, "ips")];
-  if (!Array.isArray(ips)) return [];
-  return ips.flatMap((ip) => {
-    if (!isObject(ip)) return [];
-    const address = field(ip, "address");
-    const index = field(ip, "interface");
-    const owner = Array.isArray(interfaces) && index !== undefined ? interfaces[Number(index)] : undefined;
-    const isOther = isObject(owner) && field(owner, "name") !== ifname;
-    return typeof address === "string" && isIP(address.split("/", 1)[0]!) !== 0 && !isOther ? [address] : [];
-  });
-}
-
-/** The limits that a configuration asks for, and how they are to be kept; undefined where it asks for none. */
-function wantedLimits(
-  configuration: NetworkConfiguration,
-): { limits: Limits; settings: Settings } | undefined {
-  const rates = requestedLimits(configuration, range);
-  if (!rates) return undefined;
-  const settings = requestedSettings(configuration);
-  const { horizonMs, markMs, shapedSubnets, unshapedSubnets } = settings;
-  const waits = {
-    ...(horizonMs === undefined ? {} : { horizonMs }),
-    ...(markMs === undefined ? {} : { markMs }),
-  };
-  const limits: Limits = {
-    ...(shapedSubnets ? { shapedSubnets } : {}),
-    ...(unshapedSubnets ? { unshapedSubnets } : {}),
-  };
-  for (const direction of ["egress", "ingress"] as const) {
-    const limit = rates[direction];
-    if (limit) limits[direction] = { ...limit, ...waits, ...shareOf(settings, direction, limit) };
-  }
-  return { limits, settings };
-}
-
-/** What the network's entry says of a direction's share. Nobody is guaranteed more than the pod's own limit. */
-function shareOf(settings: Settings, direction: Direction, { bitsPerSecond }: Limit): Partial<Limit> {
-  const guarantee = settings[`${direction}Guarantee`];
-  const weight = settings[`${direction}Weight`];
-  return {
-    ...(guarantee === undefined
-      ? {}
-      : { guaranteeBitsPerSecond: guarantee < bitsPerSecond ? guarantee : bitsPerSecond }),
-    ...(weight === undefined ? {} : { weight }),
-  };
 }
 
 /**
