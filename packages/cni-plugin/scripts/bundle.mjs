@@ -8,6 +8,7 @@
 //   cli.cjs           the command line
 //   koffi.node        koffi's addon for this machine, which is loaded from beside the files above
 //   LICENSES.txt      what the files above are made of
+//   manifest.json     the names and hashes of the files above, and one of them all, by which `weir install` goes
 //
 // Run `tsc -b packages/cni-plugin` first: it is the compiled code that is bundled.
 import { createHash } from "node:crypto";
@@ -36,6 +37,8 @@ if (!existsSync(join(dist, "main.js"))) {
   console.error(`${dist}/main.js is missing: run \`npx tsc -b packages/cni-plugin\` first`);
   process.exit(1);
 }
+/** The SHA-256 of each file that the launcher needs, by name. */
+const hashes = {};
 /** Packages are found from where they are used: pnpm gives each package its own dependencies alone. */
 let koffiFolder;
 const koffiShim = {
@@ -167,16 +170,32 @@ place("cli.cjs", (path) => writeFileSync(path, cli), 0o644);
 place(pluginFile, (path) => writeFileSync(path, source), 0o644);
 place(cacheFile, (path) => warmUp(join(folder, pluginFile), path), 0o644);
 place("weir.cjs", (path) => writeFileSync(path, main), 0o644);
-place("weir", (path) => writeFileSync(path, launcher()), 0o755);
+const buildId = buildHash();
+place("manifest.json", (path) => writeFileSync(path, manifest(buildId)), 0o644);
+place("weir", (path) => writeFileSync(path, launcher(buildId)), 0o755);
 for (const name of readdirSync(folder)) {
   if (/^plugin-/.test(name) && name !== pluginFile && name !== cacheFile) rmSync(join(folder, name));
 }
 console.log(`${folder}: protocol ${kib(main)}, plugin ${kib(source)}, command line ${kib(cli)}`);
 
-/** The launcher, which asks a server of its own version alone. */
-function launcher() {
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return readFileSync(join(root, "scripts/launcher.sh"), "utf8").replace("@VERSION@", version);
+/** The launcher, which asks a server of its own version alone, and uses files of its own build alone. */
+function launcher(id) {
+  const text = readFileSync(join(root, "scripts/launcher.sh"), "utf8");
+  return text.replaceAll("@VERSION@", version()).replaceAll("@BUILD@", id);
+}
+
+function manifest(id) {
+  return `${JSON.stringify({ version: version(), build: id, files: hashes }, null, 2)}\n`;
+}
+
+/** A name for the files as they are. The code cache is another one at each build, and follows from the others. */
+function buildHash() {
+  const files = Object.entries(hashes).filter(([name]) => name !== cacheFile);
+  return createHash("sha256").update(JSON.stringify(files.sort())).digest("hex").slice(0, 12);
+}
+
+function version() {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 }
 
 /** As the protocol's file runs it. */
@@ -234,15 +253,21 @@ function place(name, write, mode) {
   const path = join(folder, name);
   write(`${path}.tmp`);
   chmodSync(`${path}.tmp`, mode);
+  hashes[name] = createHash("sha256")
+    .update(readFileSync(`${path}.tmp`))
+    .digest("hex");
   renameSync(`${path}.tmp`, path);
 }
 
 function licences() {
-  const commander = dirname(createRequire(join(root, "package.json")).resolve("commander"));
+  const { resolve } = createRequire(join(root, "package.json"));
+  const commander = dirname(resolve("commander"));
+  const diff = dirname(resolve("diff/package.json"));
   const parts = [
     ["weir", join(root, "LICENSE")],
     ["koffi (koffi.node)", join(koffiFolder, "LICENSE.txt")],
     ["commander (in cli.cjs)", join(commander, "LICENSE")],
+    ["diff (in cli.cjs)", join(diff, "LICENSE")],
   ];
   return parts.map(([name, path]) => `==== ${name}\n\n${readFileSync(path, "utf8").trim()}\n`).join("\n");
 }

@@ -87,6 +87,8 @@ case $self in
   */*) folder=${self%/*} ;;
   *) folder=. ;;
 esac
+# Where `weir install` has put it, its files are in a folder of their own, so that an upgrade changes all at once.
+[ -d "$folder/weir-@BUILD@.d" ] && folder=$folder/weir-@BUILD@.d
 
 # Paths under /proc mean another process to a server in a container.
 case $CNI_COMMAND:$CNI_NETNS:$CNI_NETNS_OVERRIDE in

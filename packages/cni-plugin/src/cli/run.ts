@@ -13,6 +13,7 @@ import { formatRate } from "../units.js";
 import { VERSION } from "../version.js";
 import { apply, type Context, doctor, gc, remove, status } from "./commands.js";
 import { describeError, type ExitCode, exitCode } from "./errors.js";
+import type { InstallOptions } from "./install/install.js";
 import { processTerminal, type Terminal } from "./terminal.js";
 import { listUplinks, removeUplink, setUplink } from "./uplink.js";
 
@@ -193,6 +194,28 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     ({ json }: JsonOption) => finish(gc(context(json))),
   );
 
+  const installCommand = (name: string, description: string, examples: string) =>
+    command(name, description, examples)
+      .option("--bin-dir <folder>", "the folder of CNI plugins", "/opt/cni/bin")
+      .option("--conf-dir <folder>", "the folder of CNI configurations", "/etc/cni/net.d")
+      .option("--conflist <file>", "a conflist, by its path; may be given again", collect, [])
+      .option("--network <name>", "a conflist, by its network's name; may be given again", collect, [])
+      .option("--dry-run", "change nothing, print what would change", false);
+  installCommand(
+    "install",
+    "copy the executable to the CNI plugins, and add it to conflists",
+    installExamples,
+  ).action(async ({ json, ...given }: JsonOption & InstallOptions) => {
+    const { install } = await import("./install/install.js");
+    finish(await install(given, context(json)));
+  });
+  installCommand("uninstall", "take it out of conflists again, and remove the executable", uninstallExamples)
+    .option("--force", "take the limits off pods that still have one", false)
+    .action(async ({ json, ...given }: JsonOption & InstallOptions & { force: boolean }) => {
+      const { uninstall } = await import("./install/install.js");
+      finish(await uninstall(given, context(json)));
+    });
+
   command(
     "serve",
     "answer the plugin's calls in a process that stays, so that each takes a fraction of the time",
@@ -273,6 +296,10 @@ function burst(text: string): bigint {
   throw new InvalidArgumentError("It must be more than 0 bits.");
 }
 
+function collect(text: string, before: string[]): string[] {
+  return [...before, text];
+}
+
 function list(text: string): string[] {
   return text
     .split(",")
@@ -339,6 +366,21 @@ Attachments that want more than the uplink carries together get what they are gu
 Set a little less than the device can: what others than attachments send is not counted.`;
 
 const gcExamples = `  weir gc`;
+
+const installExamples = `  weir install --network pods --dry-run
+  weir install --network pods
+  weir install --bin-dir /host/opt/cni/bin --conflist /host/etc/cni/net.d/10-pods.conflist
+
+weir becomes the last plugin of the chain, with the capability that brings the pods' annotations. What a conflist was
+before is kept beside it, as FILE.before-weir. Doing it again changes nothing, and a newer weir takes an older one's
+place without a moment in which there is none.`;
+
+const uninstallExamples = `  weir uninstall --dry-run
+  weir uninstall
+  weir uninstall --network pods
+
+Without a name it goes through all conflists. One that has not changed since is restored byte for byte; of one that has,
+only weir's part goes. While pods are shaped the executable stays, since runtimes call it when they end (exit code 1).`;
 
 const serveExamples = `  weir serve
   weir serve --json

@@ -1,0 +1,216 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { CommandError } from "../errors.js";
+import { notWritten, replaceFile, syncFolder } from "./atomic-file.js";
+
+/** The executable's name in the folder of CNI plugins. */
+const NAME = "weir";
+/** In the launcher, and in the executable that has Node.js inside. */
+const MARKS = ["# The executable `weir`.", "NODE_SEA_BLOB"];
+const FOLDER = /^weir-[0-9a-f]{12}\.d$/;
+const HOUR_MS = 3_600_000;
+
+/** What scripts/bundle.mjs writes beside the files that it makes. */
+interface Manifest {
+  readonly build: string;
+  /** SHA-256 of each file, by name. */
+  readonly files: { readonly [name: string]: string };
+}
+
+/** The executable as it can be copied: a launcher with its folder of files, or one file that has all inside. */
+export interface Source {
+  /** The file that becomes `weir`. */
+  readonly launcher: string;
+  /** The files that the launcher needs. */
+  readonly bundle?: { readonly folder: string; readonly manifest: Manifest };
+}
+
+/** What copying did. */
+export interface CopyReport {
+  readonly path: string;
+  readonly build?: string;
+  readonly changed: boolean;
+}
+
+/** The executable that runs now. @throws CommandError where it is not one that can be copied */
+export async function ownSource(): Promise<Source> {
+  if (await isSingleFile()) return { launcher: process.execPath };
+  return bundleAt(dirname(realpathSync(process.argv[1]!)));
+}
+
+/** The executable in a folder that scripts/bundle.mjs made. @throws CommandError where it is none */
+export function bundleAt(folder: string): Source {
+  const launcher = join(folder, NAME);
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
+  } catch {
+    throw new CommandError(
+      `${folder} does not hold the built executable`,
+      "Only that can be copied: `npm run build-plugin` makes it, in packages/cni-plugin/bundle.",
+    );
+  }
+  for (const [name, hash] of Object.entries(manifest.files)) {
+    if (hashOf(join(folder, name)) === hash) continue;
+    throw new CommandError(`${join(folder, name)} is damaged or missing`, "Fetch or build weir again.");
+  }
+  return { launcher, bundle: { folder, manifest } };
+}
+
+/** Whether copying would change anything. */
+export function isCurrent(source: Source, binDir: string): boolean {
+  const { launcher, bundle } = source;
+  const target = join(binDir, NAME);
+  if (!isFile(target) || hashOf(target) !== hashOf(launcher)) return false;
+  return !bundle || isComplete(join(binDir, folderName(bundle.manifest)), bundle.manifest);
+}
+
+/** Throws CommandError where the place is taken by another program of the same name. */
+export function refuseForeign(binDir: string): void {
+  const path = join(binDir, NAME);
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined || isOurs(path)) return;
+  throw new CommandError(`${path} is another program than weir`, "Move it away, if nothing needs it.");
+}
+
+/**
+ * Copies the executable. A plugin that is started meanwhile is the old one or the new one, each with files of its own:
+ * the new one's folder is complete before it appears, and the launcher, which names it, is renamed into place last.
+ * What the version before needs stays for those of its processes that run, until the next one comes.
+ */
+export function copyExecutable(source: Source, binDir: string): CopyReport {
+  const { launcher, bundle } = source;
+  const path = join(binDir, NAME);
+  const report = { path, ...(bundle ? { build: bundle.manifest.build } : {}) };
+  if (isCurrent(source, binDir)) return { ...report, changed: false };
+  refuseForeign(binDir);
+  try {
+    mkdirSync(binDir, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw notWritten(binDir, error);
+  }
+  if (bundle) {
+    const before = currentFolder(path);
+    copyFolder(bundle.folder, bundle.manifest, launcher, binDir);
+    replaceFile(path, readFileSync(launcher), { mode: 0o755 });
+    removeOthers(binDir, [folderName(bundle.manifest), before]);
+  } else {
+    replaceFile(path, readFileSync(launcher), { mode: 0o755 });
+  }
+  return { ...report, changed: true };
+}
+
+/** What of weir's is in a folder of plugins, in the order in which to remove it. */
+export function installedFiles(binDir: string): string[] {
+  const path = join(binDir, NAME);
+  const launcher = lstatSync(path, { throwIfNoEntry: false }) !== undefined && isOurs(path) ? [path] : [];
+  return [...launcher, ...folders(binDir).map((name) => join(binDir, name))];
+}
+
+/** Removes what {@link installedFiles} found. */
+export function removeFiles(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      throw notWritten(path, error);
+    }
+  }
+}
+
+function copyFolder(from: string, manifest: Manifest, launcher: string, binDir: string): void {
+  const name = folderName(manifest);
+  const target = join(binDir, name);
+  if (isComplete(target, manifest)) return;
+  const draft = join(binDir, `.${name}.weir-${process.pid}`);
+  try {
+    mkdirSync(draft, { mode: 0o755 });
+    copyFileSync(launcher, join(draft, NAME));
+    for (const file of ["manifest.json", ...Object.keys(manifest.files)]) {
+      copyFileSync(join(from, file), join(draft, file));
+    }
+    // A Node.js that came with weir.
+    if (isFile(join(from, "node"))) copyFileSync(join(from, "node"), join(draft, "node"));
+    for (const file of readdirSync(draft)) {
+      const executable = [NAME, "node", "koffi.node"].includes(file);
+      chmodSync(join(draft, file), executable ? 0o755 : 0o644);
+    }
+    syncFolder(draft);
+    // One that is damaged; it is of no use to anybody.
+    rmSync(target, { recursive: true, force: true });
+    renameSync(draft, target);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    throw notWritten(target, error);
+  }
+}
+
+/** Removes what earlier versions, and installations that were cut short, have left. */
+function removeOthers(binDir: string, keep: readonly (string | undefined)[]): void {
+  const old = folders(binDir).filter((name) => !keep.includes(name));
+  const drafts = readdirSync(binDir).filter(
+    (name) =>
+      /^\.weir.*\.weir-\d+$/.test(name) && Date.now() - statSync(join(binDir, name)).mtimeMs > HOUR_MS,
+  );
+  for (const name of [...old, ...drafts]) rmSync(join(binDir, name), { recursive: true, force: true });
+}
+
+/** The folder that an installed launcher uses. */
+function currentFolder(path: string): string | undefined {
+  return isFile(path) ? /weir-[0-9a-f]{12}\.d/.exec(readFileSync(path, "latin1"))?.[0] : undefined;
+}
+
+function folders(binDir: string): string[] {
+  if (!existsSync(binDir)) return [];
+  return readdirSync(binDir).filter(
+    (name) => FOLDER.test(name) && existsSync(join(binDir, name, "manifest.json")),
+  );
+}
+
+function folderName({ build }: Manifest): string {
+  return `weir-${build}.d`;
+}
+
+function isComplete(folder: string, { files }: Manifest): boolean {
+  return Object.entries(files).every(([name, hash]) => hashOf(join(folder, name)) === hash);
+}
+
+function isOurs(path: string): boolean {
+  try {
+    const text = readFileSync(path, "latin1");
+    return MARKS.some((mark) => text.includes(mark));
+  } catch {
+    // A link to what is gone, from an installation by hand.
+    return basename(path) === NAME && lstatSync(path).isSymbolicLink();
+  }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function hashOf(path: string): string | undefined {
+  return isFile(path) ? createHash("sha256").update(readFileSync(path)).digest("hex") : undefined;
+}
+
+/** Whether this process is Node's single-executable format, with weir inside: Node 20.12. */
+async function isSingleFile(): Promise<boolean> {
+  try {
+    const { isSea } = await import("node:sea");
+    return isSea();
+  } catch {
+    return false;
+  }
+}
