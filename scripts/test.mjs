@@ -32,7 +32,7 @@ const VM_FAILED = 125;
 const VM_LIMIT_SECONDS = 3000;
 
 const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
-const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/e2e/dist"];
+const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/deploy/dist", "test/e2e/dist"];
 
 /**
  * What runs in the VM by default. The newest kernel alone has what some objects of Debian's packages want; the many

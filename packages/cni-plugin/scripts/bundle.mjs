@@ -61,11 +61,11 @@ const koffiShim = {
       loader: "js",
       resolveDir: root,
       contents: `
-        import { join } from "node:path";
+        import { loadAddon } from "bundle-files";
         const shim = Object.create(new Proxy({}, {
           get(_target, name) {
             const addon = { exports: {} };
-            process.dlopen(addon, join(__dirname, "koffi.node"));
+            loadAddon(addon);
             Object.setPrototypeOf(shim, addon.exports);
             return addon.exports[name];
           },
@@ -120,6 +120,14 @@ async function standIns(path) {
 /** What comes after fq is set, which the kernel that builds may not have. */
 const afterFq = /\/(netlink\/dist\/tc\/(filters?|filter-schema|action)|shaper\/dist\/(egress|ingress))\.js$/;
 
+/** Where the parts of the bundle are found. */
+const files = {
+  name: "files",
+  setup(builder) {
+    builder.onResolve({ filter: /^bundle-files$/ }, () => ({ path: join(root, "scripts/files.mjs") }));
+  },
+};
+
 /** The protocol's file loads the two others when it needs them, the plugin with its code cache. */
 const split = (pluginFile, cacheFile) => ({
   name: "split",
@@ -130,16 +138,16 @@ const split = (pluginFile, cacheFile) => ({
       loader: "js",
       resolveDir: root,
       contents: `
-        import { readFileSync } from "node:fs";
         import { Script } from "node:vm";
+        import { read } from "bundle-files";
         const filename = __dirname + "/${pluginFile}";
         let cachedData;
         try {
-          cachedData = readFileSync(__dirname + "/${cacheFile}");
+          cachedData = read("${cacheFile}");
         } catch {
           // It works without.
         }
-        const script = new Script(readFileSync(filename, "latin1"), { filename, cachedData });
+        const script = new Script(read("${pluginFile}").latin1Slice(), { filename, cachedData });
         const plugin = { exports: {} };
         script.runInThisContext()(plugin.exports, require, plugin, filename, __dirname);
         export const { answer } = plugin.exports;
@@ -238,7 +246,7 @@ async function bundle(entry, plugins) {
     legalComments: "none",
     // A CJS file has no import.meta; what lies beside a module could not be found from inside a bundle anyway.
     logOverride: { "empty-import-meta": "error" },
-    plugins,
+    plugins: [files, ...plugins],
     logLevel: "warning",
   });
   return result.outputFiles[0].text.replace(/^#!.*\n/, "");

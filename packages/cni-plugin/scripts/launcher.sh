@@ -1,7 +1,7 @@
 #!/bin/sh
 # The executable `weir`. As a CNI plugin it hands a call to the server of this node, if there is one (`weir serve`, or
 # the agent), which answers before Node.js would have started. Everything else is done by weir.cjs, which lies beside
-# this file, with Node.js.
+# this file, with Node.js, or by weir-standalone, which has both inside.
 
 # Certificates that Node would parse at every start, and options meant for other programs.
 unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
@@ -52,8 +52,9 @@ serve() {
   trap - PIPE
 }
 
-# Becomes weir.cjs.
+# Becomes the standalone executable, where that is what lies beside this file, else weir.cjs.
 start() {
+  [ -x "$folder/weir-standalone" ] && exec "$folder/weir-standalone" "$@"
   if [ -n "$WEIR_NODE" ]; then
     [ -x "$WEIR_NODE" ] || fail "WEIR_NODE does not name an executable file: set it to the path of Node.js 20 or later"
     exec "$WEIR_NODE" "$folder/weir.cjs" "$@"

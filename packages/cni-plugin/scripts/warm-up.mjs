@@ -52,7 +52,8 @@ const program = `
   const { dirname } = require("node:path");
   const [, filename, cache, call] = process.argv;
   globalThis.touched = new Set();
-  const script = new (require("node:vm").Script)(readFileSync(filename, "latin1"), { filename });
+  // The name is part of the cache, which is to be the same wherever the bundle is built.
+  const script = new (require("node:vm").Script)(readFileSync(filename, "latin1"), { filename: "weir-plugin.js" });
   if (cache) process.on("exit", () => writeFileSync(cache, script.createCachedData()));
   const plugin = { exports: {} };
   script.runInThisContext()(plugin.exports, require, plugin, filename, dirname(filename));
@@ -66,7 +67,8 @@ const program = `
 `;
 
 function run(plugin, cache, call) {
-  const command = ["-e", program, plugin, cache, JSON.stringify(call)];
+  // V8 takes a cache whatever the seed; with a fixed one it is the same at each build.
+  const command = ["--random-seed=1", "-e", program, plugin, cache, JSON.stringify(call)];
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
   if (status !== 0) throw new Error(`the plugin failed while its code cache was made: ${stderr}`);
   return JSON.parse(stdout);
