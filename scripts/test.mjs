@@ -21,6 +21,8 @@ const USAGE = `Usage: npm test [-- OPTIONS]
   --clients         only the real clients of the plugin, all of them, and what takes long: containerd 1.6, 1.7 and 2.1,
                     podman, cnitool, what CNI asks of weir and of other plugins, 200 pods at once, the plugin killed at
                     every step; without this option containerd 1.7 is among the tests
+  --cluster         only the agent and the plugin in Kubernetes: etcd, API server, kubelet, containerd; the first time it
+                    builds Kubernetes, which takes many minutes and is why no other run does it
   --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, newest); may be given again
   --filter TEXT     only test files whose name holds TEXT
   --help            this text`;
@@ -32,6 +34,8 @@ const VM_FAILED = 125;
 const VM_LIMIT_SECONDS = 3000;
 
 const packages = readdirSync(join(root, "packages")).map((name) => `packages/${name}/dist`);
+/** What runs with `--cluster` alone, but for its parts. */
+const CLUSTER = "test/cluster/dist";
 const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/deploy/dist", "test/e2e/dist"];
 
 /**
@@ -48,6 +52,10 @@ const DEFAULT_RUNS = [
 
 /** The kernel under which the plugin's clients run, and what takes minutes and is the same under each. */
 const CLIENTS_KERNEL = "6.12";
+
+/** The kernel under which the cluster runs, and how much memory that takes, in MiB. */
+const CLUSTER_KERNEL = "6.12";
+const CLUSTER_MEMORY = 4096;
 
 /** What a run prints, kept until it is its turn to be seen. */
 class Output {
@@ -84,6 +92,7 @@ await main(async (args) => {
   const inVm = !options.unit;
   if (inVm) requireRoot("npm test boots kernels and installs what they need; that");
   await prepareCheckout();
+  if (options.cluster) return summarise([await clusterTests(options)]);
   const results = [];
   if (!options.clients && (inVm || process.getuid() === 0)) {
     await step("fetching BPF objects of Debian's packages", () => fetchObjects());
@@ -98,7 +107,8 @@ await main(async (args) => {
 
   if ((!options.kernels && !options.clients) || options.unit) {
     // Root-needing tests run here too where this is root: a second kernel, and line coverage.
-    const kind = process.getuid() === 0 ? "(?<!\\.(e2e|client|long))" : "(?<!\\.(e2e|client|long|root))";
+    const kind =
+      process.getuid() === 0 ? "(?<!\\.(e2e|client|cluster|long))" : "(?<!\\.(e2e|client|cluster|long|root))";
     const coverage = ["node_modules/c8/bin/c8.js", "--reporter=text-summary", "--reporter=lcov"];
     const command = [
       ...coverage,
@@ -108,6 +118,7 @@ await main(async (args) => {
       "test/fuzz/dist",
       "test/bench/dist",
       "test/vm/dist",
+      CLUSTER,
       ...everything,
     ];
     results.push({ where: "this host", ...(await suite(process.execPath, command)) });
@@ -138,6 +149,23 @@ await main(async (args) => {
   return summarise(results);
 });
 
+/** Runs the agent and the plugin in a small Kubernetes in the VM. */
+async function clusterTests(options) {
+  await requireVmPackages("openssl", "unzip");
+  const { prepareClusterTests } = await import("../test/cluster/dist/index.js");
+  await step("fetching and building what a cluster takes", () =>
+    prepareClusterTests((message) => process.stderr.write(`\n  ${message} `)),
+  );
+  const run = {
+    kernel: CLUSTER_KERNEL,
+    files: pattern(options, "\\.cluster"),
+    folders: [CLUSTER],
+    memory: CLUSTER_MEMORY,
+  };
+  process.stdout.write(`\n=== Kubernetes under Linux ${CLUSTER_KERNEL} in the VM\n`);
+  return { where: "cluster", ...(await suiteInVm(run, process.stdout)) };
+}
+
 /** Runs as many virtual machines at once as there are processors; what they print comes one after the other. */
 async function inTurns(runs) {
   const outputs = runs.map(() => new Output());
@@ -161,11 +189,12 @@ async function inTurns(runs) {
 }
 
 /** Runs compiled tests in the VM, once more where the machine itself failed. */
-async function suiteInVm({ kernel, files, folders, env = [] }, output) {
+async function suiteInVm({ kernel, files, folders, env = [], memory }, output) {
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
   const limit = ["--timeout", String(VM_LIMIT_SECONDS)];
-  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, ...limit, ...cache, ...env, "--"];
+  const size = memory === undefined ? [] : ["--memory", String(memory)];
+  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, ...limit, ...size, ...cache, ...env, "--"];
   const command = [...vm, process.execPath, "scripts/suite.mjs", files, ...folders];
   const result = await suite(process.execPath, command, output);
   if (!result.broken || result.status !== VM_FAILED) return result;
@@ -193,6 +222,7 @@ function parse(args) {
       options: {
         unit: { type: "boolean" },
         clients: { type: "boolean" },
+        cluster: { type: "boolean" },
         kernel: { type: "string", multiple: true },
         filter: { type: "string" },
         help: { type: "boolean" },

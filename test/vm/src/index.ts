@@ -1,5 +1,6 @@
 export { VmError, type VmErrorCode } from "./errors.js";
 export { KERNELS, type Kernel } from "./kernels.js";
+export { withLock } from "./lock.js";
 export type { VmResult } from "./machine.js";
 export { fetchPackages, fetchSource } from "./packages.js";
 export {
