@@ -3,6 +3,7 @@
 //   weir             the launcher, as in the bundle
 //   weir-standalone  Node.js in its single-executable format, the bundle's files inside; works alone as well
 //   LICENSES.txt     what they are made of
+//   manifest.json    names and hashes, by which `weir install` goes
 //
 // Node.js comes from the npm registry by the lockfile, which holds its hash. The same checkout gives the same bytes.
 import { execFileSync } from "node:child_process";
@@ -51,13 +52,17 @@ export async function buildStandalone(target, { addon = false } = {}) {
   try {
     const bundle = join(work, "bundle");
     // Its code cache is for the Node.js that builds it.
-    execFileSync(node.program, [join(scripts, "bundle.mjs"), bundle], { stdio: "ignore" });
+    execFileSync(node.program, [join(scripts, "bundle.mjs"), bundle], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const hash = createHash("sha256")
       .update(readFileSync(join(bundle, "koffi.node")))
       .digest("hex");
     const addonName = `koffi-${hash.slice(0, 16)}.node`;
     writeFileSync(join(bundle, "koffi.name"), addonName);
-    const assets = readdirSync(bundle).filter((name) => !["weir", "LICENSES.txt"].includes(name));
+    const assets = readdirSync(bundle).filter(
+      (name) => !["weir", "LICENSES.txt", "manifest.json"].includes(name),
+    );
     const settings = {
       main: join(scripts, "standalone-main.cjs"),
       output: join(work, "blob"),
@@ -67,31 +72,48 @@ export async function buildStandalone(target, { addon = false } = {}) {
       assets: Object.fromEntries(assets.sort().map((name) => [name, join(bundle, name)])),
     };
     writeFileSync(join(work, "sea.json"), JSON.stringify(settings));
-    execFileSync(node.program, ["--experimental-sea-config", join(work, "sea.json")], { stdio: "ignore" });
+    execFileSync(node.program, ["--experimental-sea-config", join(work, "sea.json")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const executable = join(work, "weir-standalone");
     execFileSync("strip", ["-o", executable, node.program]);
     // It warns of sections without names, which are the blob's own.
     const postject = join(dirname(require.resolve("postject")), "cli.js");
     const inject = [postject, executable, SECTION, settings.output, "--sentinel-fuse", FUSE];
     execFileSync(process.execPath, inject, { stdio: "pipe" });
-    const licences = `${readFileSync(join(bundle, "LICENSES.txt"), "utf8")}\n==== Node.js (weir-standalone)\n\n${readFileSync(node.licence, "utf8").trim()}\n`;
-    writeFileSync(join(work, "LICENSES.txt"), licences);
-    copyFileSync(join(bundle, "weir"), join(work, "weir"));
-    mkdirSync(target, { recursive: true });
-    const files = [["LICENSES.txt", 0o644]];
+    const licences = [
+      readFileSync(join(bundle, "LICENSES.txt"), "utf8"),
+      `==== Node.js (weir-standalone)\n\n${readFileSync(node.licence, "utf8").trim()}\n`,
+    ];
+    writeFileSync(join(work, "LICENSES.txt"), licences.join("\n"));
+    const files = ["LICENSES.txt", "weir-standalone"];
     if (addon) {
       copyFileSync(join(bundle, "koffi.node"), join(work, addonName));
-      files.push([addonName, 0o755]);
+      files.push(addonName);
     }
+    writeManifest(work, files, bundle);
+    mkdirSync(target, { recursive: true });
     // The launcher comes last: until then an older version in the folder goes on working.
-    files.push(["weir-standalone", 0o755], ["weir", 0o755]);
-    for (const [name, mode] of files) {
-      chmodSync(join(work, name), mode);
+    for (const name of [...files, "manifest.json", "weir"]) {
+      chmodSync(join(work, name), /\.(txt|json)$/.test(name) ? 0o644 : 0o755);
       renameSync(join(work, name), join(target, name));
     }
   } finally {
     rmSync(work, { recursive: true });
   }
+}
+
+/** The launcher and the manifest by which `weir install` goes, as bundle.mjs writes them, for these files. */
+function writeManifest(work, names, bundle) {
+  const { version, build: bundled } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
+  const files = Object.fromEntries(names.map((name) => [name, sha256(join(work, name))]));
+  const build = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 12);
+  writeFileSync(join(work, "manifest.json"), `${JSON.stringify({ version, build, files }, null, 2)}\n`);
+  writeFileSync(join(work, "weir"), readFileSync(join(bundle, "weir"), "utf8").replaceAll(bundled, build));
+}
+
+function sha256(path) {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
 if (import.meta.filename === process.argv[1]) {

@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -29,8 +37,8 @@ test.before(() => {
 
 test.after(() => rmSync(folder, { recursive: true }));
 
-test("two files and their licences are all that a node takes", () => {
-  assert.equal(readdirSync(folder).sort(), ["LICENSES.txt", "weir", "weir-standalone"]);
+test("a launcher and one executable are what a node takes", () => {
+  assert.equal(readdirSync(folder).sort(), ["LICENSES.txt", "manifest.json", "weir", "weir-standalone"]);
   assert.match(readFileSync(join(folder, "LICENSES.txt"), "utf8"), /==== Node\.js/);
 });
 
@@ -78,6 +86,32 @@ test("its shared object is left nowhere", () => {
     left.filter((name) => name.startsWith("weir-addon-")),
     [],
   );
+});
+
+test("it installs itself beside other plugins, and takes itself out again", () => {
+  const node = join(folder, "node");
+  const places = ["--bin-dir", join(node, "bin"), "--conf-dir", join(node, "net.d")];
+  try {
+    mkdirSync(join(node, "net.d"), { recursive: true });
+    const conflist = join(node, "net.d/10-pods.conflist");
+    const before = '{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"ipvlan"}]}';
+    writeFileSync(conflist, before);
+    const env = { WEIR_STATE_DIRECTORY: join(folder, "state") };
+    const installed = run([standalone, "install", ...places, "--network", "pods"], env);
+    assert.is(installed.status, 0, installed.stderr);
+    assert.equal(JSON.parse(readFileSync(conflist, "utf8")).plugins[1].type, "weir");
+    const plugin = join(node, "bin/weir");
+    // The launcher, which asks a server first, and not the large executable itself.
+    assert.ok(readFileSync(plugin).length < 10_000);
+    const { stdout, stderr } = run([plugin], { CNI_COMMAND: "VERSION" });
+    assert.is(JSON.parse(stdout).cniVersion, "1.1.0", stderr);
+    assert.is(run([plugin, "uninstall", ...places], env).status, 0);
+    assert.is(readFileSync(conflist, "utf8"), before);
+    assert.equal(readdirSync(join(node, "bin")), []);
+  } finally {
+    rmSync(node, { recursive: true });
+    rmSync(join(folder, "state"), { recursive: true, force: true });
+  }
 });
 
 /** Runs it where the usual folders are mounted noexec; what `more` says comes after that. */

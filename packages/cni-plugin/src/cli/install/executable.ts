@@ -47,7 +47,11 @@ export interface CopyReport {
 
 /** The executable that runs now. @throws CommandError where it is not one that can be copied */
 export async function ownSource(): Promise<Source> {
-  if (await isSingleFile()) return { launcher: process.execPath };
+  if (await isSingleFile()) {
+    const folder = dirname(realpathSync(process.execPath));
+    // Beside it is the launcher, which need not start it where a server answers.
+    return existsSync(join(folder, "manifest.json")) ? bundleAt(folder) : { launcher: process.execPath };
+  }
   return bundleAt(dirname(realpathSync(process.argv[1]!)));
 }
 
@@ -144,7 +148,7 @@ function copyFolder(from: string, manifest: Manifest, launcher: string, binDir: 
     // A Node.js that came with weir.
     if (isFile(join(from, "node"))) copyFileSync(join(from, "node"), join(draft, "node"));
     for (const file of readdirSync(draft)) {
-      const executable = [NAME, "node", "koffi.node"].includes(file);
+      const executable = [NAME, "weir-standalone", "node"].includes(file) || file.endsWith(".node");
       chmodSync(join(draft, file), executable ? 0o755 : 0o644);
     }
     syncFolder(draft);
