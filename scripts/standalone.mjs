@@ -53,7 +53,7 @@ export async function buildStandalone(target, { addon = false } = {}) {
     const bundle = join(work, "bundle");
     // Its code cache is for the Node.js that builds it.
     execFileSync(node.program, [join(scripts, "bundle.mjs"), bundle], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: "pipe",
     });
     const hash = createHash("sha256")
       .update(readFileSync(join(bundle, "koffi.node")))
@@ -73,7 +73,7 @@ export async function buildStandalone(target, { addon = false } = {}) {
     };
     writeFileSync(join(work, "sea.json"), JSON.stringify(settings));
     execFileSync(node.program, ["--experimental-sea-config", join(work, "sea.json")], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: "pipe",
     });
     const executable = join(work, "weir-standalone");
     execFileSync("strip", ["-o", executable, node.program]);
