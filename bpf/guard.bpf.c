@@ -14,13 +14,15 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include "limits.h"
 
 #define NSEC_PER_SEC 1000000000ULL
 #define CLOCK_RETRIES 16
 
-/* Entries are the shaper's: an attachment has the same index here as in weir.bpf.c. Entry 0 is the host's. */
-#define MAX_ENTRIES 4096
-/* Behind them each uplink has one for what comes from nobody that is known: its number is the index from here. */
+/*
+ * Entries are the shaper's: an attachment has the same index here as in weir.bpf.c. Entry 0 is the host's. Behind them
+ * each uplink has one for what comes from nobody that is known: its number is the index from there.
+ */
 #define MAX_UPLINKS 64
 #define HOST 0
 
@@ -32,10 +34,6 @@
 #define MAX_KNOWN 1024
 
 #define ETH_HLEN 14
-#define ETH_P_IP 0x0800
-#define ETH_P_IPV6 0x86dd
-#define ETH_P_8021Q 0x8100
-#define ETH_P_8021AD 0x88a8
 #define MAX_TAGS 4
 
 /* The headers of a TCP segment without options, which each segment of a large packet gets when it is cut. */
@@ -279,7 +277,7 @@ static __always_inline int source_of(struct __sk_buff *skb, struct address *addr
 	if (bpf_skb_load_bytes(skb, ETH_HLEN - 2, &protocol, sizeof(protocol)))
 		return 0;
 	for (int i = 0; i < MAX_TAGS; i++) {
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+		if (!is_tag(protocol))
 			break;
 		if (bpf_skb_load_bytes(skb, offset + 2, &protocol, sizeof(protocol)))
 			return 0;
@@ -352,6 +350,14 @@ static __always_inline __u32 charged(struct __sk_buff *skb, __u32 uplink, int se
 	return !is_ip || is_known(&address) ? HOST : MAX_ENTRIES + uplink;
 }
 
+/* Whether the shaper leaves a packet of an entry's alone, at this very moment: it and the guard read one limit. */
+static __always_inline int is_left_alone(struct __sk_buff *skb, __u32 entry)
+{
+	struct limit *limit = bpf_map_lookup_elem(&limits, &entry);
+
+	return limit && is_exempt(skb, limit);
+}
+
 static __always_inline int guard(struct __sk_buff *skb, int locked, int senders)
 {
 	__u32 place = skb->tc_classid, entry = place & ~PEER;
@@ -362,7 +368,9 @@ static __always_inline int guard(struct __sk_buff *skb, int locked, int senders)
 			return TC_ACT_UNSPEC;
 		entry = charged(skb, place, senders);
 	}
-	return entry == HOST ? TC_ACT_UNSPEC : police(skb, entry, peer, locked);
+	if (entry == HOST || is_left_alone(skb, entry))
+		return TC_ACT_UNSPEC;
+	return police(skb, entry, peer, locked);
 }
 
 SEC("tc")

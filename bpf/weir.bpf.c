@@ -16,43 +16,16 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "limits.h"
 
 #define NSEC_PER_SEC 1000000000ULL
-#define MAX_ENTRIES 4096
 #define SETS 32768 /* of flows, which all attachments share: 2 MiB; a power of two */
 #define WAYS 4     /* flows of a set: as many as a cache line holds */
 #define TICKS 64   /* slots of the wheel on which active flows are counted; a power of two */
 #define RETRIES 4
-#define MAX_SUBNETS 65536
-
-#define ETH_P_IP 0x0800
-#define ETH_P_IPV6 0x86dd
-#define ETH_P_8021Q 0x8100
-#define ETH_P_8021AD 0x88a8
 
 /* A departure time that the socket asked for (TCP pacing, SO_TXTIME) is believed up to this far ahead. */
 #define MAX_WISH_NS (2 * NSEC_PER_SEC)
-
-/* What user space decides. It is apart from the clock so that a live change never overwrites a running clock. */
-struct limit {
-	__u64 bits_per_second; /* 0: the entry is not in use */
-	__u64 horizon_ns;      /* packets that would wait longer for their own flow's turn are dropped */
-	__u64 burst_ns;        /* credit after idle, in time at the limit's rate */
-	__u64 mark_ns;         /* packets that wait longer and know ECN are marked; 0: none are */
-	__u64 quantum_ns;      /* what a quiet flow may send before its clock counts, in time at the limit's rate */
-	__u64 pass_ns;         /* what quiet flows may send in front of others all at once, in time at the limit's rate */
-	__u32 tick_shift;      /* a tick of the wheel is 1 << tick_shift nanoseconds */
-	__u32 generation;      /* flows of another generation are strangers: raised to forget all of them */
-	__u32 uplink;          /* which its packets share; 0: none, and the next two say nothing */
-	__u32 weight;          /* what it gets of what the uplink has left */
-	__u64 guarantee;       /* what it gets of the uplink whatever others want, in bits per second */
-	__u32 subnets;         /* the list of subnets that decides what is shaped; 0: everything is */
-	__u32 subnet_mode;     /* SUBNETS_SHAPED, SUBNETS_SOURCE */
-	__u64 owner;           /* for user space alone: which attachment the entry belongs to */
-};
-
-#define SUBNETS_SHAPED 1 /* only traffic with the list's subnets is shaped; without it, only such traffic is not */
-#define SUBNETS_SOURCE 2 /* the other end is the packet's source, as of what a pod receives */
 
 /* What CPUs race for. */
 struct clock {
@@ -89,21 +62,6 @@ struct counters {
 	__u64 exempt;   /* packets that the limit is not for, which no other field counts */
 };
 
-/* Subnets of IPv4 are in the list with the number above, so that ::/0 is no more than all of IPv6. */
-struct subnet {
-	__u32 prefix_length; /* 32 bits for the list, then those of the address */
-	__u32 list;
-	__u8 address[16];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__type(key, __u32);
-	__type(value, struct limit);
-	__uint(max_entries, MAX_ENTRIES);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} limits SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
@@ -131,15 +89,6 @@ struct {
 	__uint(max_entries, SETS);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } flows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__type(key, struct subnet);
-	__type(value, __u32);
-	__uint(max_entries, MAX_SUBNETS);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} subnets SEC(".maps");
 
 /* Whether bpf_skb_set_tstamp is there (Linux 5.18); set before the program is loaded. */
 const volatile __u8 typed_timestamps = 0;
@@ -452,38 +401,6 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 }
 
 #include "uplink.h"
-/* Whether a packet's other end is in the list of subnets; packets that are not IP are in no subnet. */
-static __always_inline int in_subnets(struct __sk_buff *skb, const struct limit *limit)
-{
-	int from_source = limit->subnet_mode & SUBNETS_SOURCE, tags;
-	struct subnet subnet = { .list = limit->subnets };
-	__u32 offset = 12;
-	__u16 protocol;
-
-	/* Tags that the device inserts or has taken out are not in the data; of those in it, two are looked past. */
-#pragma unroll
-	for (tags = 0; tags < 3; tags++) {
-		if (bpf_skb_load_bytes(skb, offset, &protocol, sizeof(protocol)))
-			return 0;
-		offset += 2;
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
-			break;
-		offset += 2;
-	}
-	if (protocol == bpf_htons(ETH_P_IP)) {
-		subnet.list++;
-		subnet.prefix_length = 64;
-		if (bpf_skb_load_bytes(skb, offset + (from_source ? 12 : 16), subnet.address, 4))
-			return 0;
-	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
-		subnet.prefix_length = 160;
-		if (bpf_skb_load_bytes(skb, offset + (from_source ? 8 : 24), subnet.address, 16))
-			return 0;
-	} else {
-		return 0;
-	}
-	return bpf_map_lookup_elem(&subnets, &subnet) != 0;
-}
 
 static __always_inline int shape(struct __sk_buff *skb, int locked)
 {
@@ -501,7 +418,7 @@ static __always_inline int shape(struct __sk_buff *skb, int locked)
 	rate = limit->bits_per_second;
 	if (!rate)
 		return TC_ACT_UNSPEC;
-	if (limit->subnets && in_subnets(skb, limit) != (limit->subnet_mode & SUBNETS_SHAPED)) {
+	if (is_exempt(skb, limit)) {
 		count->exempt++;
 		return TC_ACT_UNSPEC;
 	}

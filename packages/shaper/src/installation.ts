@@ -13,6 +13,8 @@ export interface Installable {
   parse(): { object: BpfObject; program: string };
   /** The maps whose contents go on where a new version lays them out anew. Others begin empty then. */
   carried: readonly string[];
+  /** The maps of another program that this one reads: they are that one's to replace. */
+  shared?: readonly string[];
 }
 
 /** The version whose program and maps are pinned in a folder; undefined where there is none. */
@@ -66,6 +68,14 @@ export function isLater(folder: string, { name, version }: Installable, found: n
   );
 }
 
+function isForeign(folder: string, { name, version }: Installable, map: string): ShaperError {
+  return new ShaperError(
+    "STATE",
+    `the map pinned at ${join(folder, map)}, which version ${version} of the program "${name}" reads, is laid out by another version of weir`,
+    { remedy: "Apply an attachment's limits again with the latest weir, which brings both to its version." },
+  );
+}
+
 /** Loads into the staging folder; the version's mark is made last, and says that all is there. */
 function stage(folder: string, staging: string, what: Installable): void {
   mkdirSync(staging, { mode: 0o700 });
@@ -78,6 +88,7 @@ function stage(folder: string, staging: string, what: Installable): void {
       map.pin(join(staging, spec.name));
     } catch (error) {
       if ((error as { code?: string }).code !== "BPF_MAP_MISMATCH") throw error;
+      if (what.shared?.includes(spec.name)) throw isForeign(folder, what, spec.name);
       changed.push(spec.name);
     }
   }

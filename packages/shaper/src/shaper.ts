@@ -12,7 +12,7 @@ import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/option
 import { checkIngress, drainIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
 import { type Inspection, inspectDevice, inspectEntries } from "./inspection.js";
 import { installedVersion } from "./installation.js";
-import { type Direction, directions, type Limits, validateLimits } from "./limits.js";
+import { type Direction, directions, equalLimits, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
 import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
@@ -20,7 +20,7 @@ import { type AttachmentRecord, RecordStore } from "./records.js";
 import { entryOwner, ownerOf, Slots } from "./slots.js";
 import { type Stamp, stampPin } from "./stamp.js";
 import { lockState } from "./state-lock.js";
-import { subnetsOf } from "./subnets.js";
+import { sameSubnets } from "./subnets.js";
 import { removeHeld } from "./tcx/held-link.js";
 import { hasTcx, ProgramSlot, ProgramTable } from "./tcx/program-table.js";
 import { type UplinkRates, validateShares } from "./uplink/rates.js";
@@ -385,6 +385,8 @@ export class Shaper implements Disposable {
     };
     try {
       this.#records.write(record);
+      const isSame = equalLimits(limits.egress, known.limits.egress) && sameSubnets(limits, known.limits);
+      if (guard && !isSame) this.#guard.pause(this.#guarded(record, guard));
       this.#enforce(namespace, rt, link, datapath, record, known);
       this.#records.write({ ...this.#protect(record), state: "active" });
       spreadLimits(this.#slots, this.#records, record);
@@ -490,6 +492,7 @@ export class Shaper implements Disposable {
   #finish(record: AttachmentRecord): void {
     using namespace = openNamespace(record.netns);
     using rt = openInside(namespace);
+    if (record.guard && record.state === "changing") this.#guard.pause(this.#guarded(record, record.guard));
     this.#enforce(namespace, rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
     this.#records.write({ ...this.#protect(record), state: "active" });
     spreadLimits(this.#slots, this.#records, record);
@@ -507,11 +510,7 @@ export class Shaper implements Disposable {
     if (!(this.#wantsGuard ?? before?.none !== SWITCHED_OFF)) {
       return { guard: succeed(before, { none: SWITCHED_OFF }) };
     }
-    // A guard that knows no subnets would police what is exempt.
-    const guard =
-      subnetsOf(limits).length > 0
-        ? { none: "the limit is not for all that the pod sends, but depends on subnets" }
-        : this.#guard.plan(rt, link, this.#policy, addresses);
+    const guard = this.#guard.plan(rt, link, this.#policy, addresses);
     if (guard.none !== undefined && this.#wantsGuard) {
       throw new ShaperError("NOT_SUPPORTED", `there is no place for a guard: ${guard.none}`, {
         remedy: "Leave the guard's option out, to have one only where it is possible.",
@@ -581,6 +580,8 @@ export class Shaper implements Disposable {
   /** Removes an attachment from the kernel and then its record; called with the lock held. */
   #takeAway(record: AttachmentRecord): void {
     if (record.state !== "removing" && this.#records.exists(record.id)) this.#markRemoving(record);
+    // An earlier version's maps are brought to this one first: the guard reads them as well.
+    const datapath = this.#usableDatapath();
     this.#releaseGuard(record);
     const owner = ownerOf(record.id);
     const [egress, ingress] = directions.map((direction) => ({
@@ -603,7 +604,7 @@ export class Shaper implements Disposable {
       }
     }
     // What others of an aggregate have is kept by their records, so this one's goes last.
-    this.#slots.release(this.#usableDatapath(), record);
+    this.#slots.release(datapath, record);
     this.#records.remove(record.id);
     this.#slots.leave(record);
   }

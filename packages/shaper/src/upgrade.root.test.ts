@@ -30,7 +30,9 @@ test("a new version takes the place of the old one for all running pods, whichev
     const gone = lab.addPod("ipvlan l2");
     const other = lab.addPod("ipvlan l2");
     lab.shaper((shaper) => shaper.apply(pods[0], both), { hold: true });
-    for (const pod of [pods[1], pods[2], gone, other]) lab.shaper((shaper) => shaper.apply(pod, both));
+    const some: Limits = { ...both, unshapedSubnets: ["192.0.2.0/24", "fd00::/8"] };
+    lab.shaper((shaper) => shaper.apply(pods[1], some));
+    for (const pod of [pods[2], gone, other]) lab.shaper((shaper) => shaper.apply(pod, both));
     lab.endPod(gone);
     const before = ["shape", "guard"].map((name) => programId(lab, name));
     // Without its mark, what is pinned is a version from before there were marks.
@@ -46,6 +48,7 @@ test("a new version takes the place of the old one for all running pods, whichev
       `${before} ${after}`,
     );
     for (const pod of pods) assert.equal(problems(lab, pod), [], `after ${next}: ${pod.id}`);
+    assert.is(lab.shaper((shaper) => shaper.inspect(pods[1].id)).guard?.none, undefined);
   }
 });
 

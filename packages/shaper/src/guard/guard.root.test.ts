@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BpfLink, BpfMap, BpfProgram } from "@weir/bpf-loader";
 import { Rtnetlink } from "@weir/netlink";
+import { monotonicNow } from "@weir/syscall";
 import { test as uvu } from "uvu";
 import * as assert from "uvu/assert";
 import type { ShaperError } from "../errors.js";
@@ -153,6 +154,62 @@ labTest("damage is named, and put right by the next apply", (lab) => {
   assert.equal(codes(), ["GUARD_ADDRESS"]);
   apply(lab, pod);
   assert.equal(codes(), []);
+});
+
+labTest("a limit for some subnets is guarded like any, and its lists change live", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  const veth = lab.addPod("veth");
+  const before = lab.snapshot();
+  const list = (...subnets: string[]): Limits => ({ ...LIMITS, unshapedSubnets: subnets });
+  for (const limits of [list("192.0.2.0/24"), list("fd00::/8", "198.51.100.1/32"), LIMITS, list("::/0")]) {
+    for (const one of [pod, veth]) {
+      apply(lab, one, limits, { guard: true });
+      const { guard, problems } = inspect(lab, one);
+      assert.equal([problems, guard?.none], [[], undefined]);
+    }
+  }
+  for (const one of [pod, veth]) remove(lab, one);
+  assert.equal([lab.snapshot(), links(lab), devices(lab)], [before, [], []]);
+});
+
+labTest("while a limit changes nothing is dropped, and soon after it is again", (lab) => {
+  const pod = lab.addPod("ipvlan l2");
+  apply(lab, pod);
+  using map = BpfMap.open(join(lab.options.bpffs, "weir/guard_limits"));
+  const since = () => {
+    const entries = [...map.raw.entries()].map(([, value]) => new DataView(value.buffer, value.byteOffset));
+    // The credit of an attachment is more than that of what is unknown.
+    const ours = entries.filter((entry) => entry.getBigUint64(0, true) !== 0n);
+    return ours.map((entry) => [entry.getBigUint64(8, true), entry.getBigUint64(16, true)] as const)[0]!;
+  };
+  assert.is(since()[1], 0n, "a new limit holds at once");
+  apply(lab, pod);
+  assert.is(since()[1], 0n, "nor does the same one let up");
+  for (const change of [
+    { ...LIMITS, shapedSubnets: ["192.0.2.0/24"] },
+    { egress: { bitsPerSecond: 30_000_000n }, shapedSubnets: ["192.0.2.0/24"] },
+    { egress: { bitsPerSecond: 30_000_000n } },
+  ]) {
+    const start = monotonicNow();
+    const [burst] = since();
+    apply(lab, pod, change);
+    assert.ok(since()[1] > start + burst && since()[1] <= monotonicNow() + burst);
+  }
+});
+
+labTest("a guard that reads limits whose pins were removed is named, and mended by the next apply", (lab) => {
+  for (const name of ["subnets", "limits"]) {
+    const pod = lab.addPod("ipvlan l2");
+    const other = lab.addPod("veth");
+    const limits: Limits = { ...LIMITS, unshapedSubnets: ["192.0.2.0/24"] };
+    for (const one of [pod, other]) apply(lab, one, limits);
+    rmSync(join(lab.options.bpffs, "weir", name));
+    assert.ok(inspect(lab, pod).problems.some(({ code }) => code === "GUARD_LIMITS"));
+    apply(lab, pod, limits);
+    for (const one of [pod, other]) assert.equal(inspect(lab, one).problems, [], `${name}, ${one.id}`);
+    for (const one of [pod, other]) remove(lab, one);
+  }
+  assert.equal([links(lab), devices(lab)], [[], []]);
 });
 
 labTest("pins that were wiped are made again by the next apply", (lab) => {

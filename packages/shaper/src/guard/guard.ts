@@ -68,6 +68,9 @@ export interface GuardState {
 /** The guard allows this many percent of a limit, so that it never bites what fq lets go. */
 const RATE_PERCENT = 102n;
 
+/** What a change of a limit takes at most, as a rule: when it is over the guard is told so. */
+const CHANGE_NS = 2_000_000_000n;
+
 /** A second line of defence, on the host's side of pods' devices: see bpf/guard.bpf.c. */
 export class Guard implements Disposable {
   readonly #pinFolder: string;
@@ -121,6 +124,18 @@ export class Guard implements Disposable {
     if (guard.leaving) this.#leave({ owner, netns }, guard.leaving, key);
   }
 
+  /**
+   * Has the guard drop nothing of an attachment's while its limit, or what that is for, changes: until {@link protect}
+   * says what holds from then on, or for a few seconds.
+   */
+  pause({ entry, entryOwner, guard }: Pick<Guarded, "entry" | "entryOwner" | "guard">): void {
+    if (guard.device === undefined) return;
+    const maps = this.#findMaps();
+    const is = maps?.limit(entry);
+    if (is?.owner !== entryOwner) return;
+    maps?.setLimit(entry, { ...is, sinceNs: monotonicNow() + is.burstNs + CHANGE_NS });
+  }
+
   /** Takes an attachment out of the guard's care; the last one of a device takes the guard off it. */
   release({ entry, entryOwner, shared, owner, netns, guard }: Omit<Guarded, "limit">): void {
     const { device, addresses = [], leaving } = guard;
@@ -157,6 +172,10 @@ export class Guard implements Disposable {
       const check = checkGuard(this.#pinFolder, device, maps.program);
       problems.push(...check.problems);
       if (check.behind !== undefined) state.behind = check.behind;
+    }
+    if (!maps.readsShaper(this.#pinFolder)) {
+      const message = `the guard does not read the limits that are pinned in ${this.#pinFolder}, whose pins were removed`;
+      problems.push(repairable("GUARD_LIMITS", message));
     }
     if (maps.limit(entry).owner !== entryOwner) {
       problems.push(repairable("GUARD_ENTRY", `the guard's entry ${entry} is not the attachment's`));
@@ -207,9 +226,10 @@ export class Guard implements Disposable {
       maps.take(entry, wanted);
       return;
     }
-    if (is.bitsPerSecond === wanted.bitsPerSecond && is.burstNs === wanted.burstNs) return;
     // What was stamped under the old limit leaves within its horizon, which is part of its burst.
-    maps.setLimit(entry, { ...wanted, sinceNs: monotonicNow() + is.burstNs });
+    const sinceNs = monotonicNow() + is.burstNs;
+    const isSame = is.bitsPerSecond === wanted.bitsPerSecond && is.burstNs === wanted.burstNs;
+    if (!isSame || is.sinceNs > sinceNs) maps.setLimit(entry, { ...wanted, sinceNs });
   }
 
   #leave(
@@ -246,6 +266,7 @@ export class Guard implements Disposable {
   /** As {@link Guard.#openMaps} where an earlier version is pinned; undefined where there is nothing, or a later one. */
   #usableMaps(): GuardMaps | undefined {
     const found = this.#findMaps();
+    // Whatever limits its program reads.
     if (found) return found;
     const version = installedVersion(this.#pinFolder, guardInstallable);
     return version !== undefined && version < guardInstallable.version ? this.#openMaps() : undefined;
@@ -253,7 +274,8 @@ export class Guard implements Disposable {
 
   #openMaps(): GuardMaps {
     const found = this.#findMaps();
-    if (found) return found;
+    if (found?.readsShaper(this.#pinFolder)) return found;
+    found?.close();
     const maps = GuardMaps.install(this.#pinFolder);
     this.#maps = maps;
     // Filters run the program that they were given; links find the new one in the table.

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { endianness } from "node:os";
 import { join } from "node:path";
 import { BpfMap, BpfProgram } from "@weir/bpf-loader";
@@ -8,7 +9,7 @@ import { type Installable, install, isInstalled } from "../installation.js";
 import { ProgramSlot, ProgramTable } from "../tcx/program-table.js";
 import { parseGuard } from "./program.js";
 
-/** What the guard counted in one place, over all CPUs. */
+/** What the guard counted in one place, over all CPUs; what the shaper leaves alone is not among it. */
 export interface GuardCounters {
   /** Packets that were let through. */
   packets: bigint;
@@ -48,6 +49,8 @@ export const guardInstallable: Installable = {
   version: 1,
   parse: parseGuard,
   carried: ["guard_limits", "guard_clocks", "guard_counters"],
+  // From bpf/limits.h: what a limit is for.
+  shared: ["limits", "subnets"],
 };
 const NO_LIMIT: GuardLimit = { bitsPerSecond: 0n, burstNs: 0n, sinceNs: 0n, drop: false, owner: 0n };
 
@@ -100,6 +103,16 @@ export class GuardMaps implements Disposable {
     const maps = GuardMaps.find(folder);
     if (!maps) throw new ShaperError("STATE", `what was just pinned in ${folder} is gone`);
     return maps;
+  }
+
+  /** Whether the program reads the shaper's maps as they are pinned now: somebody may have removed their pins. */
+  readsShaper(folder: string): boolean {
+    const { mapIds } = this.program.info;
+    return (guardInstallable.shared ?? []).every((name) => {
+      if (!existsSync(join(folder, name))) return false;
+      using map = BpfMap.open(join(folder, name));
+      return mapIds.includes(map.info.id);
+    });
   }
 
   limit(entry: number): GuardLimit {

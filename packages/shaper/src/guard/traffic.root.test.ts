@@ -1,59 +1,25 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Rtnetlink } from "@weir/netlink";
 import { test as uvu } from "uvu";
 import * as assert from "uvu/assert";
-import { allowLargeBuffers, GuardLab, type LabPod, type PodKind } from "../testing/guard-lab.js";
+import { bypass, mbit } from "../testing/bypass.js";
+import { allowLargeBuffers, GuardLab, type PodKind } from "../testing/guard-lab.js";
 import { needs } from "../testing/needs.js";
-import { guardLimit } from "./guard.js";
 
 const test = needs("sch_fq", "ifb", "ipvlan");
 const LIMIT = { bitsPerSecond: 20_000_000n };
-const SECONDS = 4;
-
-/** What arrives during some seconds, and how much the guard may let through in that time, in bytes. */
-async function measure(lab: GuardLab): Promise<{ bytes: number; allowed: number; bitsPerSecond: number }> {
-  const first = lab.arrived();
-  await sleep(SECONDS * 1000);
-  const last = lab.arrived();
-  const seconds = Number(last.ns - first.ns) / 1e9;
-  const { bitsPerSecond, burstNs } = guardLimit(LIMIT);
-  const bytes = Number(last.bytes - first.bytes);
-  const allowed = (Number(bitsPerSecond) / 8) * (seconds + Number(burstNs) / 1e9) + 3000;
-  return { bytes, allowed, bitsPerSecond: (bytes * 8) / seconds };
-}
-
-const mbit = (bitsPerSecond: number) => `${(bitsPerSecond / 1e6).toFixed(2)} Mbit/s`;
-
-async function bypass(
-  lab: GuardLab,
-  pod: LabPod,
-  source: string,
-  device?: string,
-): ReturnType<typeof measure> {
-  return await lab.sendPast(
-    pod,
-    source,
-    async () => {
-      // The credit is spent by then, so that what is printed is the steady rate; what is asserted holds at any time.
-      await sleep(1500);
-      return await measure(lab);
-    },
-    device,
-  );
-}
 
 for (const kind of ["ipvlan l2", "ipvlan l3", "macvlan"] as const) {
   test(`a pod on ${kind} that sends past its own qdiscs gets no more than its limit, by IPv4 and IPv6`, async () => {
     using lab = new GuardLab();
     const pod = lab.addPod(kind);
     lab.shaper((shaper) => shaper.apply(pod, { egress: LIMIT }), { guard: false });
-    const unguarded = await bypass(lab, pod, pod.address);
+    const unguarded = await bypass(lab, pod, LIMIT, pod.address);
     assert.ok(unguarded.bytes > unguarded.allowed, `the way past works: ${mbit(unguarded.bitsPerSecond)}`);
     lab.shaper((shaper) => shaper.apply(pod, { egress: LIMIT }), { guard: true });
     for (const source of [pod.address, pod.address6]) {
-      const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, source);
+      const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LIMIT, source);
       console.log(
         `${kind}, ${source}: ${mbit(unguarded.bitsPerSecond)} unguarded, ${mbit(bitsPerSecond)} guarded`,
       );
@@ -71,7 +37,7 @@ test("an address that the pod made up does not help it", async () => {
   const victim = lab.addPod("ipvlan l2");
   for (const one of [pod, victim]) lab.shaper((shaper) => shaper.apply(one, { egress: LIMIT }));
   for (const source of ["10.79.9.9", victim.address]) {
-    const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, source);
+    const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LIMIT, source);
     console.log(`spoofed ${source}: ${mbit(bitsPerSecond)}`);
     assert.ok(bytes > 100_000 && bytes <= allowed, `${bytes} of ${allowed} bytes`);
   }
@@ -88,7 +54,7 @@ test("a further ipvlan device that the pod made does not help it", async () => {
   rt.links.add({ name: "eth1", kind: "ipvlan", link: rt.links.get("eth0").index, data: { mode: "l2" } });
   rt.links.set("eth1", { up: true });
   rt.addresses.add({ index: rt.links.get("eth1").index, address: "10.79.9.8/16" });
-  const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, "10.79.9.8", "eth1");
+  const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LIMIT, "10.79.9.8", "eth1");
   console.log(`a sibling: ${mbit(bitsPerSecond)}`);
   assert.ok(bytes > 100_000 && bytes <= allowed, `${bytes} of ${allowed} bytes`);
 });

@@ -142,14 +142,21 @@ export class GuardLab implements Disposable {
    * Lets a process in a pod, with CAP_NET_RAW and no other capability, send past the device's qdiscs and filters for
    * as long as the work takes.
    * @param source the address that it claims to be
+   * @param destination what is written on the packets, which all go to the far host
    */
-  async sendPast<T>(pod: LabPod, source: string, work: () => Promise<T>, device = "eth0"): Promise<T> {
+  async sendPast<T>(
+    pod: LabPod,
+    source: string,
+    work: () => Promise<T>,
+    device = "eth0",
+    destination = source.includes(":") ? FAR_ADDRESS6 : FAR_ADDRESS,
+  ): Promise<T> {
     using rt = Rtnetlink.open({ netns: pod.netns });
     const { index, address = "" } = rt.links.get(device);
     const script = fileURLToPath(new URL("./bypass-child.js", import.meta.url));
     const caps = ["--bounding-set=-all,+net_raw", "--inh-caps=-all,+net_raw", "--ambient-caps=-all"];
     const args = [`--net=${pod.netns}`, "setpriv", ...caps, process.execPath, script];
-    const frame = Buffer.from(udpFrame(address, source)).toString("hex");
+    const frame = Buffer.from(udpFrame(address, source, destination)).toString("hex");
     const child = spawn("nsenter", [...args, String(index), frame], { stdio: ["ignore", "pipe", "inherit"] });
     const ended = once(child, "exit");
     try {
@@ -171,12 +178,12 @@ export class GuardLab implements Disposable {
   }
 }
 
-/** A frame with a UDP datagram to the far host. */
-function udpFrame(linkAddress: string, source: string): Uint8Array {
+/** A frame with a UDP datagram, to the far host's link-layer address. */
+function udpFrame(linkAddress: string, source: string, destination: string): Uint8Array {
   const payload = 1400;
   const isIpv6 = source.includes(":");
   const from = parseAddress(source).bytes;
-  const to = parseAddress(isIpv6 ? FAR_ADDRESS6 : FAR_ADDRESS).bytes;
+  const to = parseAddress(destination).bytes;
   const word = (value: number) => [value >> 8, value & 0xff];
   const UDP = 17;
   const ip = isIpv6
