@@ -188,7 +188,8 @@ static __always_inline void count_claim(struct uplink_clock *clock, __u32 tick_s
 	__s64 *brief = &clock->brief[tick & (BRIEF - 1)];
 	__u32 was = state >> 32, counted = state & PART_MASK;
 	int is_brief = (state & BRIEF_CLAIM) != 0;
-	int known = is_brief ? was == (__u32)tick : was - (__u32)tick < TICKS;
+	/* Who has claimed nothing yet has no tick, which the first one since the start of the machine would take for its own. */
+	int known = (state != 0) & (is_brief ? was == (__u32)tick : was - (__u32)tick < TICKS);
 
 	if (queue >> tick_shift == 0) {
 		if (!queue || (known && !is_brief))

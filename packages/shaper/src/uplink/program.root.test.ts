@@ -149,6 +149,25 @@ test("a pod that sends little counts for little", () => {
   assert.ok(now < alone * 150, `${now / alone}`);
 });
 
+test("a pod without a claim yet is counted in the first tick since the machine's start as well", () => {
+  using rig = new UplinkRig(CAPACITY);
+  const pod = rig.addPod({ ...wide(), bitsPerSecond: 1_000n });
+  using uplinks = BpfMap.open(join(rig.folder, "uplinks"));
+  const key = new Uint8Array(Uint32Array.of(rig.uplinkEntry).buffer);
+  const value = uplinks.raw.get(key)!;
+  // A tick of 20 hours, or as long as the machine has been up.
+  const shift = Math.max(46, process.hrtime.bigint().toString(2).length);
+  new DataView(value.buffer).setUint32(8, shift, true);
+  uplinks.raw.set(key, value);
+  const claims = () => {
+    using clocks = BpfMap.open(join(rig.folder, "uplink_clocks"));
+    return new DataView(clocks.raw.get(key)!.buffer).getBigInt64(24, true);
+  };
+  assert.is(claims(), 0n);
+  for (let i = 0; i < 4; i++) pod.send({ length: 60_000 });
+  assert.ok(claims() > 0n, `${claims()}`);
+});
+
 test("a guarantee is kept when a heavy pod floods", () => {
   using rig = new UplinkRig(CAPACITY);
   const guaranteed = rig.addPod(wide({ weight: 1, guaranteeBitsPerSecond: 300_000n }));
