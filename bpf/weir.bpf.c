@@ -372,7 +372,13 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		if (wait > longest)
 			return verdict;
 		/* Nor does the flow wait longer than for all others and one round of them. */
-		departure = earlier(departure, slot + verdict.share_ns);
+		departure = earlier(departure, slot + earlier(verdict.share_ns, limit->horizon_ns));
+		/*
+		 * Nor do those that wait leave long before the pod's clock says so, as they would when many flows join at
+		 * once. With the line above, what leaves in any time is bounded however many flows there are, which is what the
+		 * guard relies on: packages/shaper/src/guard/guard.ts.
+		 */
+		departure += positive(slot - 2 * limit->horizon_ns - departure) & ((__u64)verdict.passed - 1);
 		end = earlier(start + verdict.share_ns, slot + cost + verdict.share_ns);
 	} else {
 		/* Nobody waits: nor does this packet, whatever its flow has had, and nobody minds what it takes. */

@@ -1,6 +1,7 @@
 export type { Attachment, PodIdentity } from "./attachment.js";
 export type { Counters } from "./datapath.js";
 export { ShaperError, type ShaperErrorCode } from "./errors.js";
+export type { GsoRecord, GsoState } from "./gso.js";
 export type { GuardRecord, GuardState } from "./guard/guard.js";
 export type { GuardCounters } from "./guard/maps.js";
 export type { GuardOptions } from "./guard/options.js";

@@ -2,6 +2,7 @@ import type { NetworkNamespace } from "@weir/syscall";
 import type { Attachment } from "./attachment.js";
 import type { Counters, Datapath } from "./datapath.js";
 import { checkEgress } from "./egress.js";
+import { checkGso, type GsoState } from "./gso.js";
 import type { GuardState } from "./guard/guard.js";
 import { checkIngress } from "./ingress.js";
 import { holds, horizonNs, markNs } from "./limit-entry.js";
@@ -33,6 +34,8 @@ export interface Inspection {
   problems: Problem[];
   egress?: DirectionState;
   ingress?: DirectionState;
+  /** How large the packets may be that the pod's stack builds; absent where the limit leaves the device as it was. */
+  gso?: GsoState;
   /** The second line on the host's side; absent where nothing that the pod sends is limited, or it is switched off. */
   guard?: GuardState;
 }
@@ -114,6 +117,7 @@ export function inspectDevice(
   }
   const { limits } = record;
   if (limits.egress) problems.push(...checkEgress(rt, link, stampOf("egress", namespace)));
+  if (record.gso) problems.push(...checkGso(link, record.gso));
   if (limits.ingress) problems.push(...checkIngress(rt, link, stampOf("ingress", namespace)));
   return problems;
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
+import type { GsoRecord } from "./gso.js";
 import type { GuardRecord } from "./guard/guard.js";
 import type { Limits } from "./limits.js";
 import { namesIn, readState, removeFile, TEMPORARY, writeState } from "./state-files.js";
@@ -35,6 +36,8 @@ export interface AttachmentRecord extends Attachment {
     /** Its root qdisc, where it was not the kernel's default. */
     root?: FoundQdisc;
   };
+  /** How large its packets may get; absent where that was left alone, as by a weir that did not know of it. */
+  gso?: GsoRecord;
   /** Whether links that the host holds stamp its packets, in place of filters. */
   hold?: boolean;
   /** How it is guarded on the host's side; absent where its egress is not limited, or the guard is switched off. */

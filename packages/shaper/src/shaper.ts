@@ -7,6 +7,7 @@ import { Datapath, requireBpffs, shapeInstallable } from "./datapath.js";
 import { drain } from "./drain.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
+import { applyGso, gsoState, planGso, restoreGso, withoutCap } from "./gso.js";
 import { Guard, type GuardRecord, SWITCHED_OFF, succeed } from "./guard/guard.js";
 import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/options.js";
 import { checkIngress, drainIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
@@ -206,6 +207,7 @@ export class Shaper implements Disposable {
       inspection.guard = state;
       problems.push(...more);
     }
+    if (record.gso) inspection.gso = gsoState(record.gso);
     inspection.healthy = problems.length === 0;
     return inspection;
   }
@@ -328,6 +330,7 @@ export class Shaper implements Disposable {
     // The entries are taken before the record is written: a crash in between leaves an entry that gc frees, where the
     // other order could give one slot to two attachments.
     const slot = this.#slots.claim(datapath, attachment);
+    const gso = planGso(link, limits.egress, undefined);
     const record: AttachmentRecord = {
       ...attachment,
       ifindex: link.index,
@@ -336,6 +339,7 @@ export class Shaper implements Disposable {
       limits,
       state: "applying",
       found,
+      ...(gso ? { gso } : {}),
       ...(hold ? { hold } : {}),
       ...this.#planGuard(rt, link, attachment, limits),
       createdAtMs: Date.now(),
@@ -343,7 +347,7 @@ export class Shaper implements Disposable {
     try {
       this.#records.write(record);
       this.#enforce(namespace, rt, link, datapath, record);
-      this.#records.write({ ...this.#protect(record), state: "active" });
+      this.#records.write({ ...this.#protect(resize(rt, link, record)), state: "active" });
       spreadLimits(this.#slots, this.#records, record);
     } catch (error) {
       undo(error, () => {
@@ -371,7 +375,8 @@ export class Shaper implements Disposable {
       if (root) found.root = root;
     }
     const { guard } = this.#planGuard(rt, link, { ...known, ...attachment }, limits, known.guard);
-    const { hold: _, uplink: __, aggregate: left, ...before } = known;
+    const { hold: _, uplink: __, aggregate: left, gso: wasGso, ...before } = known;
+    const gso = planGso(link, limits.egress, wasGso);
     const moves = left !== attachment.aggregate;
     const record: AttachmentRecord = {
       ...before,
@@ -379,6 +384,7 @@ export class Shaper implements Disposable {
       ...(moves ? { slot: this.#slots.claim(datapath, attachment) } : {}),
       found,
       limits,
+      ...(gso ? { gso } : {}),
       ...(hold ? { hold } : {}),
       ...(guard ? { guard } : {}),
       state: "changing",
@@ -388,13 +394,16 @@ export class Shaper implements Disposable {
       const isSame = equalLimits(limits.egress, known.limits.egress) && sameSubnets(limits, known.limits);
       if (guard && !isSame) this.#guard.pause(this.#guarded(record, guard));
       this.#enforce(namespace, rt, link, datapath, record, known);
-      this.#records.write({ ...this.#protect(record), state: "active" });
+      this.#records.write({ ...this.#protect(resize(rt, link, record)), state: "active" });
       spreadLimits(this.#slots, this.#records, record);
     } catch (error) {
       undo(error, () => {
         this.#enforce(namespace, rt, link, datapath, known, record);
         const before = guard && { guard: succeed(guard, known.guard ?? {}) };
-        this.#records.write({ ...this.#protect({ ...known, ...before }), state: known.state });
+        const largest = wasGso ?? (gso && withoutCap(gso));
+        const back = { ...known, ...before, ...(largest ? { gso: largest } : {}) };
+        const resized = resize(rt, rt.links.get(link.index), back);
+        this.#records.write({ ...this.#protect(resized), state: known.state });
         this.#restoreMembers(datapath, record);
         if (moves) this.#leave(datapath, record);
       });
@@ -493,9 +502,14 @@ export class Shaper implements Disposable {
     using namespace = openNamespace(record.netns);
     using rt = openInside(namespace);
     if (record.guard && record.state === "changing") this.#guard.pause(this.#guarded(record, record.guard));
-    this.#enforce(namespace, rt, rt.links.get(record.ifindex), this.#openDatapath(), record);
-    this.#records.write({ ...this.#protect(record), state: "active" });
-    spreadLimits(this.#slots, this.#records, record);
+    const link = rt.links.get(record.ifindex);
+    const gso = planGso(link, record.limits.egress, record.gso);
+    // A record of a weir that left the size of packets alone says nothing of it yet.
+    const planned: AttachmentRecord = gso ? { ...record, gso } : record;
+    if (gso && !record.gso) this.#records.write({ ...planned, state: "changing" });
+    this.#enforce(namespace, rt, link, this.#openDatapath(), planned);
+    this.#records.write({ ...this.#protect(resize(rt, link, planned)), state: "active" });
+    spreadLimits(this.#slots, this.#records, planned);
   }
 
   /** How an attachment is to be guarded, beside what a guard that was there before leaves behind. */
@@ -598,6 +612,7 @@ export class Shaper implements Disposable {
       if (link) {
         unstampIngress(rt, link.index, ingress);
         unstampEgress(rt, link.index, egress, record.found.root);
+        if (record.gso) restoreGso(rt, link, record.gso);
         if (!record.found.clsact && isUnused(rt, link.index)) {
           rt.qdiscs.removeIfPresent({ index: link.index, parent: "clsact", kind: "clsact" });
         }
@@ -717,6 +732,12 @@ function isUnused(rt: Rtnetlink, index: number): boolean {
     for (const _filter of rt.filters.dump({ index, parent })) return false;
   }
   return true;
+}
+
+/** Makes a device's largest packet what its record says. @returns the record with what became of it */
+function resize(rt: Rtnetlink, link: Link, { gso: plan, ...record }: AttachmentRecord): AttachmentRecord {
+  const gso = plan && applyGso(rt, link, plan);
+  return gso ? { ...record, gso } : record;
 }
 
 function needsWork(problems: Problem[]): boolean {

@@ -2,6 +2,7 @@ import type {
   AttachmentRecord,
   Direction,
   DirectionState,
+  GsoState,
   GuardState,
   Inspection,
   Limit,
@@ -20,6 +21,7 @@ export interface Known {
   problems: readonly Problem[];
   egress?: DirectionState;
   ingress?: DirectionState;
+  gso?: GsoState;
   guard?: GuardState;
 }
 
@@ -45,9 +47,9 @@ export function known({ attachment, limits, ...state }: Inspection): Known {
 }
 
 /** The JSON form of an attachment's state. */
-export function statusJson({ record, healthy, problems, egress, ingress, guard }: Known): Printable {
+export function statusJson({ record, healthy, problems, egress, ingress, gso, guard }: Known): Printable {
   const { id, netns, device, aggregate, uplink, limits } = record;
-  const state = { healthy, problems, egress, ingress, guard };
+  const state = { healthy, problems, egress, ingress, gso, guard };
   return { id, netns, device, aggregate, uplink, limits, ...state } as unknown as Printable;
 }
 

@@ -1,7 +1,7 @@
 import type { Link, Rtnetlink } from "@weir/netlink";
 import { monotonicNow, NetworkNamespace } from "@weir/syscall";
 import { installedVersion } from "../installation.js";
-import { burstNs, horizonNs } from "../limit-entry.js";
+import { burstNs, horizonNs, passNs } from "../limit-entry.js";
 import type { Limit } from "../limits.js";
 import { type Problem, repairable } from "../problem.js";
 import { DeviceStore, type GuardedDevice } from "./device-store.js";
@@ -287,11 +287,23 @@ export class Guard implements Disposable {
   }
 }
 
-/** What the guard allows under a limit: all that the shaper lets go, however unevenly. */
+/**
+ * What the guard allows under a limit: all that the shaper lets go, however unevenly.
+ *
+ * The shaper's clock gives each packet a slot of its own, one after the other. A packet that waits leaves at most two
+ * horizons before its slot and at most one behind it; one that finds nobody waiting leaves at once, at most a burst
+ * behind its slot. So what leaves from a to b has slots from a - horizon - burst to b + 2 * horizon, and is not more
+ * than the limit sends in that time, whatever the number of flows and the size of their packets. What quiet flows may
+ * send in front of others comes on top of it, and how late fq may be where the guard does not see departure times.
+ *
+ * Two things are not in it. Quiet flows that keep sending up to half of the limit while the rest of the pod has a queue
+ * of more than two horizons leave at more than the limit until that queue is gone; and a socket may ask for departure
+ * times of its own (SO_TXTIME), and for the same one for many packets.
+ */
 export function guardLimit(limit: Limit): Pick<GuardLimit, "bitsPerSecond" | "burstNs" | "sinceNs" | "drop"> {
   return {
     bitsPerSecond: (limit.bitsPerSecond * RATE_PERCENT) / 100n,
-    burstNs: burstNs(limit) + horizonNs(limit) + LATENESS_NS,
+    burstNs: burstNs(limit) + 3n * horizonNs(limit) + passNs(limit) + LATENESS_NS,
     sinceNs: 0n,
     drop: false,
   };

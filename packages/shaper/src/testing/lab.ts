@@ -43,13 +43,15 @@ export class Lab implements Disposable {
     NetworkNamespace.remove(this.netns);
   }
 
-  /** All that the kernel says of traffic control and devices in the pod, to compare before with after. */
+  /** All that weir could change of the pod's devices and their traffic control, to compare before with after. */
   snapshot(): unknown {
     using rt = Rtnetlink.open({ netns: this.netns });
     const links = [...rt.links.dump({ skipStats: true })];
-    return links.map(({ index, name, kind }) => ({
+    return links.map(({ index, name, kind, gsoMaxSize, attributes }) => ({
       name,
       kind,
+      gsoMaxSize,
+      gsoIpv4MaxSize: attributes.gsoIpv4MaxSize,
       qdiscs: [...rt.qdiscs.dump({ index })].map((qdisc) => ({
         kind: qdisc.kind,
         handle: qdisc.handle,
