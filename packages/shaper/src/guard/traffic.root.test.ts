@@ -9,17 +9,19 @@ import { needs } from "../testing/needs.js";
 
 const test = needs("sch_fq", "ifb", "ipvlan");
 const LIMIT = { bitsPerSecond: 20_000_000n };
+/** So low that a sender on a busy, emulated machine goes past it: that has been as slow as 9 Mbit/s. */
+const LOW_LIMIT = { bitsPerSecond: 2_000_000n };
 
 for (const kind of ["ipvlan l2", "ipvlan l3", "macvlan"] as const) {
   test(`a pod on ${kind} that sends past its own qdiscs gets no more than its limit, by IPv4 and IPv6`, async () => {
     using lab = new GuardLab();
     const pod = lab.addPod(kind);
-    lab.shaper((shaper) => shaper.apply(pod, { egress: LIMIT }), { guard: false });
-    const unguarded = await bypass(lab, pod, LIMIT, pod.address);
+    lab.shaper((shaper) => shaper.apply(pod, { egress: LOW_LIMIT }), { guard: false });
+    const unguarded = await bypass(lab, pod, LOW_LIMIT, pod.address);
     assert.ok(unguarded.bytes > unguarded.allowed, `the way past works: ${mbit(unguarded.bitsPerSecond)}`);
-    lab.shaper((shaper) => shaper.apply(pod, { egress: LIMIT }), { guard: true });
+    lab.shaper((shaper) => shaper.apply(pod, { egress: LOW_LIMIT }), { guard: true });
     for (const source of [pod.address, pod.address6]) {
-      const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LIMIT, source);
+      const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LOW_LIMIT, source);
       console.log(
         `${kind}, ${source}: ${mbit(unguarded.bitsPerSecond)} unguarded, ${mbit(bitsPerSecond)} guarded`,
       );
@@ -35,9 +37,9 @@ test("an address that the pod made up does not help it", async () => {
   using lab = new GuardLab();
   const pod = lab.addPod("ipvlan l2");
   const victim = lab.addPod("ipvlan l2");
-  for (const one of [pod, victim]) lab.shaper((shaper) => shaper.apply(one, { egress: LIMIT }));
+  for (const one of [pod, victim]) lab.shaper((shaper) => shaper.apply(one, { egress: LOW_LIMIT }));
   for (const source of ["10.79.9.9", victim.address]) {
-    const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LIMIT, source);
+    const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LOW_LIMIT, source);
     console.log(`spoofed ${source}: ${mbit(bitsPerSecond)}`);
     assert.ok(bytes > 100_000 && bytes <= allowed, `${bytes} of ${allowed} bytes`);
   }
@@ -48,13 +50,13 @@ test("an address that the pod made up does not help it", async () => {
 test("a further ipvlan device that the pod made does not help it", async () => {
   using lab = new GuardLab();
   const pod = lab.addPod("ipvlan l2");
-  lab.shaper((shaper) => shaper.apply(pod, { egress: LIMIT }));
+  lab.shaper((shaper) => shaper.apply(pod, { egress: LOW_LIMIT }));
   using rt = Rtnetlink.open({ netns: pod.netns });
   // The kernel puts it beside the device that it is made on: drivers/net/ipvlan/ipvlan_main.c.
   rt.links.add({ name: "eth1", kind: "ipvlan", link: rt.links.get("eth0").index, data: { mode: "l2" } });
   rt.links.set("eth1", { up: true });
   rt.addresses.add({ index: rt.links.get("eth1").index, address: "10.79.9.8/16" });
-  const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LIMIT, "10.79.9.8", "eth1");
+  const { bytes, allowed, bitsPerSecond } = await bypass(lab, pod, LOW_LIMIT, "10.79.9.8", "eth1");
   console.log(`a sibling: ${mbit(bitsPerSecond)}`);
   assert.ok(bytes > 100_000 && bytes <= allowed, `${bytes} of ${allowed} bytes`);
 });
@@ -90,7 +92,7 @@ for (const kind of ["ipvlan l2", "ipvlan l3", "macvlan"] as PodKind[]) {
       `${kind}: ${guard!.counters!.packets} packets, ${guard!.counters!.bytes} bytes at the guard; ${egress!.packets}, ${egress!.bytes} at the shaper`,
     );
     assert.is(guard!.counters!.dropped, 0n);
-    assert.ok(guard!.counters!.bytes > 10_000_000n, "it saw the traffic");
+    assert.ok(guard!.counters!.bytes > 3_000_000n, "it saw the traffic");
   });
 }
 
