@@ -352,7 +352,8 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		 */
 		credit = packet->quantum * active;
 		start = later(fair, now > credit ? now - credit : 1);
-		departure = later(start + verdict.share_ns - cost, now);
+		/* It need not wait any longer than for all that came before it: the wire is not idle while packets wait. */
+		departure = earlier(later(start + verdict.share_ns - cost, now), slot);
 		/* Two packets are nobody's queue, however slow the flow's turns are. */
 		wait = start > now ? start - now : 0;
 		longest = later(limit->horizon_ns, 2 * verdict.share_ns);
@@ -361,7 +362,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		 * in front, and what was booked while there were fewer flows, is made up for.
 		 */
 		latest = read64(&clock->latest_ns);
-		departure += positive(slot - departure) & -(__u64)(departure >= latest);
+		departure += (slot - departure) & -(__u64)(departure >= latest);
 		verdict.passed = departure == now;
 		if (verdict.passed && !may_pass(clock, packet, locked)) {
 			verdict.passed = 0;
@@ -371,12 +372,10 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		}
 		if (wait > longest)
 			return verdict;
-		/* Nor does the flow wait longer than for all others and one round of them. */
-		departure = earlier(departure, slot + earlier(verdict.share_ns, limit->horizon_ns));
 		/*
-		 * Nor do those that wait leave long before the pod's clock says so, as they would when many flows join at
-		 * once. With the line above, what leaves in any time is bounded however many flows there are, which is what the
-		 * guard relies on: packages/shaper/src/guard/guard.ts.
+		 * Nor do those that wait leave long before the pod's clock says so, as they would when many flows join at once.
+		 * So what leaves in any time is bounded however many flows there are, which is what the guard relies on:
+		 * packages/shaper/src/guard/guard.ts.
 		 */
 		departure += positive(slot - 2 * limit->horizon_ns - departure) & ((__u64)verdict.passed - 1);
 		end = earlier(start + verdict.share_ns, slot + cost + verdict.share_ns);

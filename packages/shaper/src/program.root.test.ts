@@ -8,6 +8,8 @@ import { mountBpffs, unmount } from "@weir/syscall";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Datapath } from "./datapath.js";
+import { LATENESS_NS } from "./guard/devices.js";
+import { guardLimit } from "./guard/guard.js";
 import type { Limit } from "./limits.js";
 
 /** A filter without a classid finds entry 0, which no attachment has: test runs have no filter. */
@@ -195,6 +197,46 @@ test("flows that come and go cannot take more than the limit among them", () => 
   assert.ok(BigInt(now) <= credit, `${now} packets left at once`);
   const horizon = datapath.limit(ENTRY).horizonNs / SECOND;
   assert.ok(BigInt(departed.length) <= credit + horizon + 2n, `${departed.length} packets were let through`);
+});
+
+/** What many flows that join one after the other are given: each round of packets has twice as many flows. */
+function manyFlows(limit: Limit): { tstamp: bigint; slot: bigint; cost: bigint; waits: boolean }[] {
+  limitTo(limit);
+  const given: ReturnType<typeof manyFlows> = [];
+  for (let count = 1; count <= 64; count *= 2) {
+    for (let i = 0; i < count * 4; i++) {
+      const [slot, length] = [clock(), 100 + ((i * 577) % 1400)];
+      const { tstamp, verdict } = send({ flow: 1 + (i % count) }, length);
+      const waits = tstamp > process.hrtime.bigint();
+      const cost = BigInt(length) * (SECOND / 1000n);
+      if (verdict === TC_ACT_UNSPEC) given.push({ tstamp, slot, cost, waits });
+    }
+  }
+  return given;
+}
+
+test("a packet waits for no more than all that came before it, and for less by at most two horizons", () => {
+  const given = manyFlows(SLOW).slice(1);
+  const { horizonNs } = datapath.limit(ENTRY);
+  for (const { tstamp, slot, waits } of given) {
+    // A flow's departures are kept in units of 1024 ns, rounded up.
+    assert.ok(tstamp <= slot + 1024n, `${tstamp - slot} ns behind its slot`);
+    assert.ok(!waits || slot - tstamp <= 2n * horizonNs, `${slot - tstamp} ns before its slot`);
+  }
+});
+
+test("what leaves in any time is no more than the guard allows, however many flows join at once", () => {
+  const limit = { ...SLOW, horizonMs: 1 };
+  const given = manyFlows(limit).sort((a, b) => Number(a.tstamp - b.tstamp));
+  assert.ok(given.length > 50, `${given.length} packets`);
+  const credit = guardLimit(limit).burstNs - LATENESS_NS;
+  // A clock at the limit's rate, which each packet moves on and none may find further ahead than the credit.
+  let next = 0n;
+  for (const { tstamp, cost } of given) {
+    if (next < tstamp) next = tstamp;
+    assert.ok(next - tstamp <= credit, `${next - tstamp} ns ahead, ${credit} allowed`);
+    next += cost;
+  }
 });
 
 test("a packet that knows ECN is marked when its flow has a queue of its own, and others never are", () => {

@@ -290,11 +290,11 @@ export class Guard implements Disposable {
 /**
  * What the guard allows under a limit: all that the shaper lets go, however unevenly.
  *
- * The shaper's clock gives each packet a slot of its own, one after the other. A packet that waits leaves at most two
- * horizons before its slot and at most one behind it; one that finds nobody waiting leaves at once, at most a burst
- * behind its slot. So what leaves from a to b has slots from a - horizon - burst to b + 2 * horizon, and is not more
- * than the limit sends in that time, whatever the number of flows and the size of their packets. What quiet flows may
- * send in front of others comes on top of it, and how late fq may be where the guard does not see departure times.
+ * The shaper's clock gives each packet a slot of its own, one after the other. A packet that waits leaves no later than
+ * its slot, and at most two horizons before it; one that finds nobody waiting leaves at once, at most a burst behind its
+ * slot. So what leaves from a to b has slots from a - burst to b + 2 * horizon, and is not more than the limit sends in
+ * that time, whatever the number of flows and the size of their packets. What quiet flows may send in front of others
+ * comes on top of it, and how late fq may be where the guard does not see departure times.
  *
  * Two things are not in it. Quiet flows that keep sending up to half of the limit while the rest of the pod has a queue
  * of more than two horizons leave at more than the limit until that queue is gone; and a socket may ask for departure
@@ -303,7 +303,7 @@ export class Guard implements Disposable {
 export function guardLimit(limit: Limit): Pick<GuardLimit, "bitsPerSecond" | "burstNs" | "sinceNs" | "drop"> {
   return {
     bitsPerSecond: (limit.bitsPerSecond * RATE_PERCENT) / 100n,
-    burstNs: burstNs(limit) + 3n * horizonNs(limit) + passNs(limit) + LATENESS_NS,
+    burstNs: burstNs(limit) + 2n * horizonNs(limit) + passNs(limit) + LATENESS_NS,
     sinceNs: 0n,
     drop: false,
   };
