@@ -17,7 +17,7 @@ await main(async () => {
   checks.push([process.execPath, ["scripts/api.mjs", "--check"]]);
   checks.push([process.execPath, ["scripts/manifest.mjs", "--check"]]);
   // TypeDoc reads packages with a compiler of its own, which it knows better than the one that builds them.
-  for (const name of ["elf", "syscall", "bpf-loader", "netlink", "shaper"]) {
+  for (const name of ["elf", "syscall", "bpf-loader", "netlink", "shaper", "agent"]) {
     const source = [
       "--entryPoints",
       `packages/${name}/src/index.ts`,

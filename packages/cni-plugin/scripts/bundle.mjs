@@ -6,6 +6,7 @@
 //   plugin-HASH.cache its functions as V8 compiled them, which saves ADD about 10 ms. V8 refuses it under another
 //                     version of Node.js than the one that ran this script, and compiles as usual.
 //   cli.cjs           the command line
+//   agent.cjs         the node agent, which the command line loads
 //   koffi.node        koffi's addon for this machine, which is loaded from beside the files above
 //   LICENSES.txt      what the files above are made of
 //   manifest.json     the names and hashes of the files above, and one of them all, by which `weir install` goes
@@ -117,6 +118,21 @@ async function standIns(path) {
   return lines;
 }
 
+/**
+ * The Kubernetes client has a class for each kind of object, of which the agent uses none: without this they would all
+ * be in its file, and in its memory. Its package does not say that its modules do nothing when they are loaded.
+ */
+const onlyWhatIsUsed = {
+  name: "only-what-is-used",
+  setup(builder) {
+    builder.onResolve({ filter: /./ }, async ({ path, pluginData, ...options }) => {
+      if (pluginData === "inner" || !/client-node/.test(path + options.importer)) return undefined;
+      const found = await builder.resolve(path, { ...options, pluginData: "inner" });
+      return { ...found, sideEffects: false };
+    });
+  },
+};
+
 /** What comes after fq is set, which the kernel that builds may not have. */
 const afterFq = /\/(netlink\/dist\/tc\/(filters?|filter-schema|action)|shaper\/dist\/(egress|ingress))\.js$/;
 
@@ -170,10 +186,22 @@ const hash = createHash("sha256").update(source).digest("hex").slice(0, 12);
 const pluginFile = `plugin-${hash}.js`;
 const cacheFile = `plugin-${hash}.cache`;
 const main = await bundle("main.js", [split(pluginFile, cacheFile)]);
-const cli = await bundle("cli/run.js", [koffiShim]);
+const agentChunk = {
+  name: "agent-chunk",
+  setup(builder) {
+    builder.onResolve({ filter: /^\.\/agent\.js$/ }, ({ resolveDir }) =>
+      resolveDir === join(dist, "cli") ? { path: "./agent.cjs", external: true } : undefined,
+    );
+  },
+};
+const cli = await bundle("cli/run.js", [koffiShim, agentChunk]);
+/** Folders of the npm packages of which something is in the agent's file. */
+const agentPackages = new Set();
+const agent = await bundle("cli/agent.js", [koffiShim, onlyWhatIsUsed], agentPackages);
 
 // The launcher comes last and weir.cjs before it: until then an older version in the folder goes on working.
 place("LICENSES.txt", (path) => writeFileSync(path, licences()), 0o644);
+place("agent.cjs", (path) => writeFileSync(path, agent), 0o644);
 place("cli.cjs", (path) => writeFileSync(path, cli), 0o644);
 place(pluginFile, (path) => writeFileSync(path, source), 0o644);
 place(cacheFile, (path) => warmUp(join(folder, pluginFile), path), 0o644);
@@ -184,7 +212,9 @@ place("weir", (path) => writeFileSync(path, launcher(buildId)), 0o755);
 for (const name of readdirSync(folder)) {
   if (/^plugin-/.test(name) && name !== pluginFile && name !== cacheFile) rmSync(join(folder, name));
 }
-console.log(`${folder}: protocol ${kib(main)}, plugin ${kib(source)}, command line ${kib(cli)}`);
+console.log(
+  `${folder}: protocol ${kib(main)}, plugin ${kib(source)}, command line ${kib(cli)}, agent ${kib(agent)}`,
+);
 
 /** The launcher, which asks a server of its own version alone, and uses files of its own build alone. */
 function launcher(id) {
@@ -230,7 +260,8 @@ function addonFile() {
   return join(addonFolder, `linux_${process.arch}/koffi.node`);
 }
 
-async function bundle(entry, plugins) {
+/** @param {Set<string>} [packages] takes the folders of the npm packages of which something is in the bundle */
+async function bundle(entry, plugins, packages) {
   const result = await build({
     entryPoints: [join(dist, entry)],
     write: false,
@@ -248,7 +279,14 @@ async function bundle(entry, plugins) {
     logOverride: { "empty-import-meta": "error" },
     plugins: [files, ...plugins],
     logLevel: "warning",
+    metafile: packages !== undefined,
   });
+  for (const [file, { bytesInOutput }] of Object.entries(
+    Object.values(result.metafile?.outputs ?? {})[0]?.inputs ?? {},
+  )) {
+    const [own] = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(resolve(file)) ?? [];
+    if (own && bytesInOutput > 0) packages.add(own);
+  }
   return result.outputFiles[0].text.replace(/^#!.*\n/, "");
 }
 
@@ -277,5 +315,15 @@ function licences() {
     ["commander (in cli.cjs)", join(commander, "LICENSE")],
     ["diff (in cli.cjs)", join(diff, "LICENSE")],
   ];
-  return parts.map(([name, path]) => `==== ${name}\n\n${readFileSync(path, "utf8").trim()}\n`).join("\n");
+  for (const own of [...agentPackages].sort()) {
+    const { name, license, author, repository } = JSON.parse(readFileSync(join(own, "package.json"), "utf8"));
+    if (name.startsWith("@weir/") || name === "koffi") continue;
+    const file = readdirSync(own).find((one) => /^(licen[cs]e|copying)/i.test(one));
+    if (!file && !license) throw new Error(`${own} has no licence to put beside the bundle`);
+    // Some packages name their licence without its text.
+    const named = `${license}, ${author?.name ?? author ?? ""} ${repository?.url ?? repository ?? ""}`;
+    parts.push([`${name} (in agent.cjs)`, file && join(own, file), named]);
+  }
+  const text = (path, named) => (path ? readFileSync(path, "utf8").trim() : named);
+  return parts.map(([name, path, named]) => `==== ${name}\n\n${text(path, named)}\n`).join("\n");
 }

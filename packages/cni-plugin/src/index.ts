@@ -1,3 +1,4 @@
+export { plan } from "./cli/plan.js";
 export { runCommandLine } from "./cli/run.js";
 export { mentionsBandwidth, type RateRange, requestedLimits } from "./cni/bandwidth.js";
 export {

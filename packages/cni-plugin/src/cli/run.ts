@@ -6,11 +6,12 @@ import {
   MIN_BITS_PER_SECOND,
   parseQuantity,
 } from "@weir/shaper";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { joinRemedy } from "../cni/explain.js";
 import { shaperOptions } from "../options.js";
 import { formatRate } from "../units.js";
 import { VERSION } from "../version.js";
+import type { AgentFlags } from "./agent.js";
 import { apply, type Context, doctor, gc, remove, status } from "./commands.js";
 import { describeError, type ExitCode, exitCode } from "./errors.js";
 import type { InstallOptions } from "./install/install.js";
@@ -225,8 +226,36 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     finish(await serve(context(json)));
   });
 
+  program
+    .command("agent")
+    .description(
+      "keep the limits of this node's pods as their annotations say; answer the plugin's calls; serve metrics",
+    )
+    .option("--node-name <name>", "the node's name in Kubernetes (NODE_NAME)")
+    .option("--config <file>", "the configuration file (WEIR_AGENT_CONFIG; default /etc/weir/agent.yaml)")
+    .option(
+      "--metrics-address <host:port>",
+      'where metrics and health are served, or "off" (WEIR_METRICS_ADDRESS; default 127.0.0.1:9464)',
+    )
+    .option(
+      "--kubeconfig <file>",
+      "how to reach the API server (KUBECONFIG; default the pod's service account)",
+    )
+    .addOption(new Option("--log-level <level>", "from which level on to log").choices(logLevels))
+    .option("--no-serve", "do not answer the plugin's calls")
+    .addHelpText("after", `\nExamples:\n${agentExamples}`)
+    .action(async (given: AgentFlags, self: Command) => {
+      const { agent, settleFlags } = await import("./agent.js");
+      const flags = settleFlags(given, process.env);
+      if (typeof flags === "string") self.error(`error: ${flags}`);
+      finish(await agent(flags, context(false)));
+    });
+
   return program;
 }
+
+/** What `weir agent` logs from on. */
+const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 
 interface JsonOption {
   json?: boolean;
@@ -381,6 +410,11 @@ const uninstallExamples = `  weir uninstall --dry-run
 
 Without a name it goes through all conflists. One that has not changed since is restored byte for byte; of one that has,
 only weir's part goes. While pods are shaped the executable stays, since runtimes call it when they end (exit code 1).`;
+
+const agentExamples = `  weir agent --node-name "$(hostname)" --kubeconfig /etc/kubernetes/kubelet.conf
+  weir agent --node-name node-1 --config agent.yaml --metrics-address 127.0.0.1:9464
+
+It runs until SIGTERM and logs JSON; what is shaped stays so when it ends.`;
 
 const serveExamples = `  weir serve
   weir serve --json
