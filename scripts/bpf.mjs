@@ -31,6 +31,7 @@ function build(source, target) {
 const objects = [
   { name: "weir", module: "packages/shaper/src/weir-object.ts", constant: "weirObjectBase64" },
   { name: "guard", module: "packages/shaper/src/guard/guard-object.ts", constant: "guardObjectBase64" },
+  { name: "trace", module: "packages/shaper/src/trace/trace-object.ts", constant: "traceObjectBase64" },
 ];
 
 function embed({ name, constant }, object) {

@@ -20,6 +20,7 @@ export { parseQuantity } from "./quantity.js";
 export type { AttachmentRecord, FoundQdisc } from "./records.js";
 export { checkRequirements, type Requirement } from "./requirements.js";
 export { type GcReport, Shaper, type ShaperOptions } from "./shaper.js";
+export { removeTraces, Trace, type TraceCounts, type TraceOptions, type TraceSample } from "./trace/trace.js";
 export {
   DEFAULT_WEIGHT,
   MAX_UPLINK_BITS_PER_SECOND,

@@ -3,7 +3,7 @@ import type { Link, Rtnetlink } from "@weir/netlink";
 import { type FileLock, type NetworkNamespace, SystemError } from "@weir/syscall";
 import { liftLimits, setLimits, spreadLimits } from "./aggregate.js";
 import { type Attachment, validateAttachment, validateId } from "./attachment.js";
-import { Datapath, requireBpffs, shapeInstallable } from "./datapath.js";
+import { type Counters, Datapath, requireBpffs, shapeInstallable } from "./datapath.js";
 import { drain } from "./drain.js";
 import { checkEgress, findClsact, findRoot, stampEgress, unstampEgress } from "./egress.js";
 import { ShaperError } from "./errors.js";
@@ -210,6 +210,22 @@ export class Shaper implements Disposable {
     if (record.gso) inspection.gso = gsoState(record.gso);
     inspection.healthy = problems.length === 0;
     return inspection;
+  }
+
+  /**
+   * What was counted for an attachment, and nothing else: no look at its namespace, so that it can be asked for often.
+   * Directions that are not limited are left out, and all of them where the maps are gone.
+   * @throws ShaperError NOT_FOUND for an unknown id
+   */
+  counters(id: string): { [direction in Direction]?: Counters } {
+    const record = this.#recordOf(id);
+    const datapath = this.#existingDatapath();
+    const counted: { [direction in Direction]?: Counters } = {};
+    for (const direction of directions) {
+      if (datapath && record.limits[direction])
+        counted[direction] = datapath.counters(entryOf(record.slot, direction));
+    }
+    return counted;
   }
 
   /**
