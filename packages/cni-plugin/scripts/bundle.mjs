@@ -89,7 +89,8 @@ const lazily = (rarely, trial = false) => ({
     builder.onResolve({ filter: /\.js$/ }, async ({ path, resolveDir, namespace, kind }) => {
       if (namespace === "lazy" || kind === "entry-point") return undefined;
       const file = resolve(resolveDir, path);
-      return rarely(file) && (await standIns(file)) ? { path: file, namespace: "lazy" } : undefined;
+      if (!rarely(file) || !(await standIns(file))) return undefined;
+      return { path: file, namespace: "lazy", sideEffects: false };
     });
     builder.onResolve({ filter: /^stand-in$/ }, () => ({ path: join(root, "scripts/stand-in.mjs") }));
     builder.onLoad({ filter: /.*/, namespace: "lazy" }, async ({ path }) => ({

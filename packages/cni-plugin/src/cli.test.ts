@@ -19,6 +19,9 @@ test("help and version go to standard output", () => {
     ["doctor", "--help"],
     ["gc", "--help"],
     ["serve", "--help"],
+    ["top", "--help"],
+    ["install", "--help"],
+    ["uninstall", "--help"],
   ]) {
     weir(args, ({ status, stdout, stderr }) => {
       assert.is(status, 0);
@@ -56,6 +59,9 @@ test("what is mistyped ends with exit code 2 and says what is wrong", () => {
     [["apply", ...place, "--egress", "1M", "--egress-burst", "0"], /more than 0 bits/],
     [["apply", ...place, "--egress", "1M", "--horizon", "0"], /milliseconds from 1 to 60000/],
     [["apply", ...place, "--egress", "1M", "--mark", "5ms"], /milliseconds from 0 to 60000/],
+    [["status", "--interval", "-1"], /number of seconds from 0\.1 to 3600/],
+    [["top", "--interval", "0"], /number of seconds from 0\.1/],
+    [["top", "--count", "0"], /whole number from 1 on/],
     [["remove"], /name either an id, or both --netns and --device/],
     [["remove", "--netns", "blue"], /name either an id, or both/],
     [["remove", "a/b", ...place], /name either an id, or both/],
@@ -86,11 +92,12 @@ test("an id that nothing is known of is one sentence and exit code 1", () => {
   for (const args of [
     ["remove", "no/such"],
     ["status", "no/such"],
+    ["status", "no/such", "--json"],
   ]) {
     weir(args, ({ status, stdout, stderr }) => {
       assert.is(status, 1);
       assert.is(stdout, "");
-      assert.match(stderr, /^weir: nothing is shaped under the id "no\/such"\. [^\n]*\n$/);
+      assert.match(stderr, /^weir: nothing is shaped under the id or pod name "no\/such"\. [^\n]*\n$/);
     });
   }
 });
@@ -101,6 +108,21 @@ test("status of a node that shapes nothing says so, as JSON too", () => {
     assert.is(stdout, "nothing is shaped on this node\n");
   });
   weir(["status", "--json"], ({ stdout }) => assert.equal(JSON.parse(stdout), []));
+});
+
+test("top without a terminal is one sentence, and as JSON prints lines", () => {
+  weir(["top"], ({ status, stderr }) => {
+    assert.is(status, 1);
+    assert.match(stderr, /^weir: weir top needs a terminal\. [^\n]*\n$/);
+  });
+  weir(["top", "--json", "--interval", "0.1", "--count", "2"], ({ status, stdout }) => {
+    assert.is(status, 0);
+    const lines = stdout.trimEnd().split("\n");
+    assert.equal(
+      lines.map((line) => JSON.parse(line).attachments),
+      [[], []],
+    );
+  });
 });
 
 test("doctor names every requirement, and its exit code says whether one is missing", () => {

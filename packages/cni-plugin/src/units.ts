@@ -6,6 +6,16 @@ export function formatRate(bitsPerSecond: bigint): string {
   return scaled(bitsPerSecond, "bit/s");
 }
 
+/** A rate in as few characters as it is written in an annotation: "100M", "1.5G". */
+export function formatShortRate(bitsPerSecond: bigint | number): string {
+  return short(BigInt(Math.round(Number(bitsPerSecond))));
+}
+
+/** A count for people, exact up to five digits: "0", "99999", "1.2M". */
+export function formatCount(count: bigint): string {
+  return count < 100_000n ? count.toString() : short(count);
+}
+
 /** An amount of data in bits, for people: "64 kbit". */
 export function formatBits(bits: bigint): string {
   return scaled(bits, "bit");
@@ -32,6 +42,10 @@ export function formatNs(ns: bigint): string {
 /** The mean of a sum of nanoseconds over a count, for people; "-" where there is nothing to divide by. */
 export function formatMeanNs(sumNs: bigint, count: bigint): string {
   return count === 0n ? "-" : formatNs(sumNs / count);
+}
+
+function short(value: bigint): string {
+  return scaled(value, "").replace(" ", "");
 }
 
 function scaled(value: bigint, unit: string): string {

@@ -258,13 +258,16 @@ test("the command line applies, changes, shows and removes", () => {
   assert.equal([id, egress?.bitsPerSecond, ingress, healthy], ["demo/eth0", 64_000, undefined, true]);
 
   const [heading = "", row = "", ...more] = weir("status").stdout.trimEnd().split("\n");
-  assert.match(heading, /^ID +DEVICE +DIRECTION +LIMIT +PACKETS +BYTES +DROPS +MEAN DELAY +HEALTH$/);
-  assert.match(row, /^demo\/eth0 +eth0 +egress +64 kbit\/s +\d+ +[\d.]+ k?B +0 +\S+( \S+)? +ok$/);
+  assert.match(heading, /^POD +IFACE +DIR +LIMIT +NOW +WAIT +DROPS +MARKS +PACKETS +BYTES +HEALTH$/);
+  assert.match(row, /^demo\/eth0 +eth0 +egress +64k +[\d.]+k? +(-|\S+ \S+) +0 +0 +\d+ +[\d.]+ k?B +ok$/);
   assert.equal(more, []);
 
   pod.inside((rt, index) => rt.qdiscs.remove({ index, parent: "root" }));
-  assert.match(weir("status", "demo/eth0").stdout, /damaged\ndemo\/eth0: .*\. Apply the limits again\.\n$/);
-  assert.match(weir("doctor").stdout, /1 attachment, 1 with problems/);
+  assert.match(weir("status", "demo/eth0").stdout, /DAMAGED\ndemo\/eth0: .*\. Apply the limits again\.\n$/);
+  const doctor = weir("doctor");
+  assert.match(doctor.stdout, /^fault {2}demo\/eth0: .*\n {7}do: Apply the limits again\.$/m);
+  assert.match(doctor.stdout, /1 attachment, 1 with problems/);
+  assert.is(doctor.status, 3);
 
   const removed = weir("remove", ...place);
   succeeded(removed);

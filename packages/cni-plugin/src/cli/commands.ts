@@ -1,10 +1,12 @@
-import { checkRequirements, type Limits, Shaper, type ShaperOptions } from "@weir/shaper";
-import { firstLine } from "../cni/explain.js";
+import { type Limits, removeTraces, Shaper, type ShaperOptions } from "@weir/shaper";
 import { formatRate } from "../units.js";
+import { findAttachment, findAttachments } from "./attachments.js";
 import { CommandError, type ExitCode, exitCode } from "./errors.js";
 import { defaultId, existingNamespace, namespacePath } from "./namespace.js";
-import { inspectAll, known, printProblems, printStatus, statusJson } from "./status.js";
-import { formatTable, type Terminal } from "./terminal.js";
+import { RateMeter } from "./rates.js";
+import { inspectRecord, known, printStatus, statusJson } from "./status.js";
+import type { Terminal } from "./terminal.js";
+import { wait } from "./wait.js";
 
 /** What every command gets. */
 export interface Context {
@@ -54,85 +56,50 @@ export function remove(
   using shaper = Shaper.open(options);
   const id =
     "id" in target
-      ? target.id
+      ? findAttachment(shaper, target.id).id
       : (idAt(shaper, namespacePath(target.netns), target.device) ?? notShaped(target));
-  if (!shaper.remove(id, { drain: true })) throw unknownId(id);
+  shaper.remove(id, { drain: true });
   if (json) terminal.printJson({ id, removed: true });
   else terminal.print(`${id}: no limit any more`);
   return exitCode.OK;
 }
 
-/** `weir status`. */
-export function status({ id }: { id?: string }, { terminal, options, json }: Context): ExitCode {
+/** `weir status`. @param intervalMs between the two samples that tell what passes now; 0 for none */
+export async function status(
+  { id: name, intervalMs }: { id?: string; intervalMs: number },
+  { terminal, options, json }: Context,
+): Promise<ExitCode> {
   using shaper = Shaper.open(options);
-  const all = id === undefined ? inspectAll(shaper) : [inspectOne(shaper, id)];
-  if (json) terminal.printJson(id === undefined ? all.map(statusJson) : statusJson(all[0]!));
-  else if (all.length === 0) terminal.print("nothing is shaped on this node");
-  else printStatus(all, terminal);
-  return exitCode.OK;
-}
-
-/** `weir doctor`: exit code 1 where something that is required is missing. */
-export function doctor({ terminal, options, json }: Context): ExitCode {
-  const requirements = checkRequirements(options);
-  using shaper = Shaper.open(options);
-  const all = inspectAll(shaper);
-  const missing = requirements.filter(({ ok, required }) => required && !ok);
+  const records = name === undefined ? shaper.list() : findAttachments(shaper, name);
+  const meter = new RateMeter();
+  const ids = records.map(({ id }) => id);
+  if (intervalMs > 0 && ids.length > 0) {
+    meter.sample(shaper, ids);
+    await wait(intervalMs);
+    meter.sample(shaper, ids);
+  }
+  const all = records.map((record) => inspectRecord(shaper, record));
   if (json) {
-    terminal.printJson({
-      ok: missing.length === 0,
-      requirements: requirements.map(({ name, what, ok, required, detail, remedy }) => ({
-        name,
-        what,
-        ok,
-        required,
-        detail,
-        remedy,
-      })),
-      attachments: all.map(statusJson),
-    });
-    return missing.length === 0 ? exitCode.OK : exitCode.FAILED;
-  }
-  const { style } = terminal;
-  const rows = requirements.map(({ name, what, ok, required, detail }) => [
-    { text: name, style: style.bold },
-    ok
-      ? { text: "yes", style: style.green }
-      : required
-        ? { text: "NO", style: style.red }
-        : { text: "no (optional)", style: style.yellow },
-    what,
-    { text: firstLine(detail), style: style.dim },
-  ]);
-  terminal.print(formatTable(["REQUIREMENT", "THERE", "WHAT FOR", "DETAIL"], rows));
-  const remedies = requirements.filter(({ ok, remedy }) => !ok && remedy);
-  if (remedies.length > 0) {
-    terminal.print(
-      ["", ...remedies.map(({ name, remedy }) => `${style.yellow(name)}: ${remedy}`)].join("\n"),
-    );
-  }
-  const ill = all.filter(({ healthy }) => !healthy);
-  terminal.print("");
-  if (missing.length === 0) terminal.print(style.green("This node can shape pods."));
-  else
-    terminal.print(
-      style.red(`This node cannot shape pods: ${missing.map(({ name }) => name).join(", ")} missing.`),
-    );
-  terminal.print(
-    `${all.length} ${all.length === 1 ? "attachment" : "attachments"}, ${ill.length} with problems.`,
-  );
-  printProblems(ill, terminal);
-  return missing.length === 0 ? exitCode.OK : exitCode.FAILED;
+    const states = all.map((one) => statusJson(one, meter));
+    // By an id, the object itself.
+    terminal.printJson(all.length === 1 && all[0]?.record.id === name ? states[0]! : states);
+  } else if (all.length === 0) terminal.print("nothing is shaped on this node");
+  else printStatus(all, terminal, meter);
+  return exitCode.OK;
 }
 
 /** `weir gc`: exit code 1 where something could not be removed. */
 export function gc({ terminal, options, json }: Context): ExitCode {
   using shaper = Shaper.open(options);
   const { removed, problems } = shaper.gc();
-  if (json) terminal.printJson({ removed, problems: problems.map(({ id, message }) => ({ id, message })) });
-  else {
+  const { removed: traces, problems: more } = removeTraces(options);
+  problems.push(...more);
+  if (json) {
+    terminal.printJson({ removed, traces, problems: problems.map(({ id, message }) => ({ id, message })) });
+  } else {
     for (const id of removed) terminal.print(`${id}: removed`);
-    if (removed.length === 0 && problems.length === 0) terminal.print("nothing was left over");
+    for (const id of traces) terminal.print(`${id}: what a trace has left was removed`);
+    if (removed.length + traces.length + problems.length === 0) terminal.print("nothing was left over");
     for (const { id, message } of problems) terminal.complain(`weir: ${id}: ${message}`);
   }
   return problems.length === 0 ? exitCode.OK : exitCode.FAILED;
@@ -144,24 +111,9 @@ function idAt(shaper: Shaper, netns: string, device: string): string | undefined
     ?.id;
 }
 
-function inspectOne(shaper: Shaper, id: string) {
-  try {
-    return known(shaper.inspect(id));
-  } catch (error) {
-    throw (error as { code?: unknown }).code === "NOT_FOUND" ? unknownId(id) : error;
-  }
-}
-
 function notShaped({ netns, device }: { netns: string; device: string }): never {
   throw new CommandError(
     `${device} in ${namespacePath(netns)} is not shaped`,
-    "`weir status` lists what is.",
-  );
-}
-
-function unknownId(id: string): CommandError {
-  return new CommandError(
-    `nothing is shaped under the id ${JSON.stringify(id)}`,
     "`weir status` lists what is.",
   );
 }

@@ -1,7 +1,7 @@
 import { firstLine, joinRemedy } from "../cni/explain.js";
 
-/** The exit codes of the command line. */
-export const exitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
+/** The exit codes of the command line. FOUND: `weir doctor` has found something wrong with a node that can shape pods. */
+export const exitCode = { OK: 0, FAILED: 1, USAGE: 2, FOUND: 3 } as const;
 /** An exit code of the command line. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 

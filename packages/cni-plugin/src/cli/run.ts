@@ -1,22 +1,39 @@
-import {
-  type Limit,
-  MAX_BITS_PER_SECOND,
-  MAX_HORIZON_MS,
-  MAX_WEIGHT,
-  MIN_BITS_PER_SECOND,
-  parseQuantity,
-} from "@weir/shaper";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { joinRemedy } from "../cni/explain.js";
+import type { Limit } from "@weir/shaper";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { shaperOptions } from "../options.js";
-import { formatRate } from "../units.js";
 import { VERSION } from "../version.js";
 import type { AgentFlags } from "./agent.js";
-import { apply, type Context, doctor, gc, remove, status } from "./commands.js";
+import { burst, collect, count, list, milliseconds, rate, seconds, weight } from "./arguments.js";
+import { apply, type Context, gc, remove, status } from "./commands.js";
+import { completionScript, type Shell, shells } from "./completion.js";
+import { type DoctorOptions, doctor } from "./doctor.js";
 import { describeError, type ExitCode, exitCode } from "./errors.js";
+import {
+  agentExamples,
+  applyExamples,
+  completionExamples,
+  doctorExamples,
+  gcExamples,
+  installExamples,
+  programHelp,
+  removeExamples,
+  serveExamples,
+  statusExamples,
+  topExamples,
+  traceExamples,
+  uninstallExamples,
+  uplinkExamples,
+} from "./help.js";
 import type { InstallOptions } from "./install/install.js";
 import { processTerminal, type Terminal } from "./terminal.js";
+import type { TraceCommandOptions } from "./trace/trace.js";
 import { listUplinks, removeUplink, setUplink } from "./uplink.js";
+
+const BIN_DIR = "/opt/cni/bin";
+const CONF_DIR = "/etc/cni/net.d";
+
+/** What `weir agent` logs from on. */
+const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 
 /**
  * Runs the command line.
@@ -149,16 +166,36 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     "print what is shaped, how much passed, and whether the kernel is as it should be",
     statusExamples,
   )
-    .argument("[id]", "only this attachment")
-    .action((id: string | undefined, { json }: JsonOption) => {
-      finish(status(id === undefined ? {} : { id }, context(json)));
+    .argument("[pod]", "only this pod: NAMESPACE/NAME, NAME, or an id or its beginning")
+    .option(
+      "--interval <seconds>",
+      "between the two samples that tell what passes now; 0 for none",
+      seconds(0),
+      1,
+    )
+    .action(async (id: string | undefined, { json, interval }: JsonOption & { interval: number }) => {
+      const name = id === undefined ? {} : { id };
+      finish(await status({ ...name, intervalMs: interval * 1000 }, context(json)));
+    });
+
+  command("top", "show what passes now, live", topExamples)
+    .option("--interval <seconds>", "between two looks", seconds(0.1), 1)
+    .option("--count <number>", "end after so many looks", count)
+    .action(async (given: JsonOption & { interval: number; count?: number }) => {
+      const { top } = await import("./top/top.js");
+      const { json, interval, count: looks } = given;
+      const rest = looks === undefined ? {} : { count: looks };
+      finish(await top({ intervalMs: interval * 1000, ...rest }, context(json)));
     });
 
   command(
     "doctor",
     "print what the kernel and the node must have, and what is wrong with attachments",
     doctorExamples,
-  ).action(({ json }: JsonOption) => finish(doctor(context(json))));
+  )
+    .option("--bin-dir <folder>", "the folder of CNI plugins", BIN_DIR)
+    .option("--conf-dir <folder>", "the folder of CNI configurations", CONF_DIR)
+    .action(({ json, ...given }: JsonOption & DoctorOptions) => finish(doctor(given, context(json))));
 
   const uplink = program
     .command("uplink")
@@ -195,10 +232,25 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     ({ json }: JsonOption) => finish(gc(context(json))),
   );
 
+  command("trace", "show how long a pod's packets are made to wait", traceExamples)
+    .argument("[pod]", "NAMESPACE/NAME, NAME, either with /INTERFACE, or an id or its beginning")
+    .option("--netns <path|name>", "the network namespace, instead of the pod")
+    .option("--device <name>", "the device in that namespace")
+    .option("--seconds <seconds>", "how long to look", seconds(0.1), 10)
+    .option("--sample <number>", "look at one packet in so many (default: by the limit)", count)
+    .action(async (pod: string | undefined, given: JsonOption & TraceCommandOptions, self: Command) => {
+      const { json, ...rest } = given;
+      if ((pod === undefined) === (rest.netns === undefined)) {
+        self.error("error: name either a pod, or --netns");
+      }
+      const { trace } = await import("./trace/trace.js");
+      finish(await trace({ ...rest, ...(pod === undefined ? {} : { pod }) }, context(json)));
+    });
+
   const installCommand = (name: string, description: string, examples: string) =>
     command(name, description, examples)
-      .option("--bin-dir <folder>", "the folder of CNI plugins", "/opt/cni/bin")
-      .option("--conf-dir <folder>", "the folder of CNI configurations", "/etc/cni/net.d")
+      .option("--bin-dir <folder>", "the folder of CNI plugins", BIN_DIR)
+      .option("--conf-dir <folder>", "the folder of CNI configurations", CONF_DIR)
       .option("--conflist <file>", "a conflist, by its path; may be given again", collect, [])
       .option("--network <name>", "a conflist, by its network's name; may be given again", collect, [])
       .option("--dry-run", "change nothing, print what would change", false);
@@ -251,11 +303,15 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
       finish(await agent(flags, context(false)));
     });
 
+  program
+    .command("completion")
+    .description("print the script that completes command lines in a shell")
+    .addArgument(new Argument("<shell>", "which shell").choices([...shells]))
+    .addHelpText("after", `\nExamples:\n${completionExamples}`)
+    .action((shell: Shell) => terminal.print(completionScript(program, shell)));
+
   return program;
 }
-
-/** What `weir agent` logs from on. */
-const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 
 interface JsonOption {
   json?: boolean;
@@ -310,115 +366,3 @@ function limitOf(
   }
   return bitsPerSecond === undefined ? {} : { [direction]: { bitsPerSecond, ...limit } };
 }
-
-function rate(text: string): bigint {
-  const bits = quantity(text);
-  if (bits >= MIN_BITS_PER_SECOND && bits <= MAX_BITS_PER_SECOND) return bits;
-  throw new InvalidArgumentError(
-    `It must be at least ${formatRate(MIN_BITS_PER_SECOND)} and less than ${formatRate(MAX_BITS_PER_SECOND + 1n)}.`,
-  );
-}
-
-function burst(text: string): bigint {
-  const bits = quantity(text);
-  if (bits > 0n) return bits;
-  throw new InvalidArgumentError("It must be more than 0 bits.");
-}
-
-function collect(text: string, before: string[]): string[] {
-  return [...before, text];
-}
-
-function list(text: string): string[] {
-  return text
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "");
-}
-
-function weight(text: string): number {
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (number >= 1 && number <= MAX_WEIGHT) return number;
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_WEIGHT}.`);
-}
-
-function milliseconds(least: number): (text: string) => number {
-  return (text) => {
-    const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    if (ms >= least && ms <= MAX_HORIZON_MS) return ms;
-    throw new InvalidArgumentError(`It must be a number of milliseconds from ${least} to ${MAX_HORIZON_MS}.`);
-  };
-}
-
-function quantity(text: string): bigint {
-  try {
-    return parseQuantity(text);
-  } catch (error) {
-    const { message, remedy } = error as Error & { remedy?: string };
-    throw new InvalidArgumentError(
-      `${joinRemedy(`${message[0]!.toUpperCase()}${message.slice(1)}`, remedy)}`,
-    );
-  }
-}
-
-const programHelp = `
-Exit codes: 0 done; 1 the command failed, with one sentence on standard error; 2 it was mistyped.
-State lies in /run/weir (WEIR_STATE_DIRECTORY) and in the BPF filesystem at /sys/fs/bpf (WEIR_BPFFS).
-
-Examples:
-  weir doctor
-  weir apply --netns blue --device eth0 --egress 100M --ingress 50M
-  weir status`;
-
-const applyExamples = `  weir apply --netns blue --device eth0 --egress 100M --ingress 50M
-  weir apply --netns /proc/4711/ns/net --device eth0 --egress 1Gi --id demo/eth0
-
-Rates are Kubernetes quantities in bits per second: 64k, 100M, 1Gi, 1e8. A direction that is not named is not shaped.
-A burst is credit after idle; without one it is what two large packets need. Horizon and marks hold for both directions.`;
-
-const removeExamples = `  weir remove blue/eth0
-  weir remove --netns blue --device eth0`;
-
-const statusExamples = `  weir status
-  weir status blue/eth0 --json`;
-
-const doctorExamples = `  weir doctor
-  weir doctor --json
-
-The exit code is 1 where something that is required is missing.`;
-
-const uplinkExamples = `  weir uplink set ens192 9500M
-  weir apply --netns blue --device eth0 --egress 10G --uplink ens192 --egress-guarantee 500M
-  weir uplink list
-
-Attachments that want more than the uplink carries together get what they are guaranteed, and share the rest by weight.
-Set a little less than the device can: what others than attachments send is not counted.`;
-
-const gcExamples = `  weir gc`;
-
-const installExamples = `  weir install --network pods --dry-run
-  weir install --network pods
-  weir install --bin-dir /host/opt/cni/bin --conflist /host/etc/cni/net.d/10-pods.conflist
-
-weir becomes the last plugin of the chain, with the capability that brings the pods' annotations. What a conflist was
-before is kept beside it, as FILE.before-weir. Doing it again changes nothing, and a newer weir takes an older one's
-place without a moment in which there is none.`;
-
-const uninstallExamples = `  weir uninstall --dry-run
-  weir uninstall
-  weir uninstall --network pods
-
-Without a name it goes through all conflists. One that has not changed since is restored byte for byte; of one that has,
-only weir's part goes. While pods are shaped the executable stays, since runtimes call it when they end (exit code 1).`;
-
-const agentExamples = `  weir agent --node-name "$(hostname)" --kubeconfig /etc/kubernetes/kubelet.conf
-  weir agent --node-name node-1 --config agent.yaml --metrics-address 127.0.0.1:9464
-
-It runs until SIGTERM and logs JSON; what is shaped stays so when it ends.`;
-
-const serveExamples = `  weir serve
-  weir serve --json
-
-Calls come through named pipes in the folder server-VERSION in the state directory, for root alone. It
-answers until SIGTERM, and prints a line for each call. Where it does not run, sees other files than the plugin, or
-dies, the plugin does the work itself.`;

@@ -11,9 +11,14 @@ export interface Terminal {
   printLine(value: Printable): void;
   /** Prints a line on standard error. */
   complain(text: string): void;
+  /** How many characters a line of standard output may have; infinite where it is no terminal and COLUMNS is not set. */
+  readonly columns: number;
   /** Colours for standard output: each gives the text back as it is where colours are off. */
-  readonly style: Record<"bold" | "dim" | "red" | "green" | "yellow", (text: string) => string>;
+  readonly style: Record<Style, (text: string) => string>;
 }
+
+/** How a text may look. */
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "inverse";
 
 /** The process's own terminal. Colours are for terminals only, and off with NO_COLOR (no-color.org) or TERM=dumb. */
 export function processTerminal(): Terminal {
@@ -25,6 +30,7 @@ export function processTerminal(): Terminal {
     print: (text) => writeAll(1, text.endsWith("\n") ? text : `${text}\n`),
     printJson: (value) => writeAll(1, `${stringifyJson(value, 2)}\n`),
     printLine: (value) => writeAll(1, `${stringifyJson(value)}\n`),
+    columns: columnsOf(env),
     complain: (text) => writeAll(2, text.endsWith("\n") ? text : `${text}\n`),
     style: {
       bold: sgr(1, 22),
@@ -32,40 +38,12 @@ export function processTerminal(): Terminal {
       red: sgr(31, 39),
       green: sgr(32, 39),
       yellow: sgr(33, 39),
+      inverse: sgr(7, 27),
     },
   };
 }
 
-/** A cell of a table, with the style that it is printed in once it has been padded. */
-export interface Cell {
-  text: string;
-  style?: (text: string) => string;
-}
-
-/**
- * Lines of aligned columns under headings, two spaces apart.
- * @param headings one a column; a heading that begins with a space is of a column aligned to the right
- */
-export function formatTable(
-  headings: readonly string[],
-  rows: readonly (readonly (string | Cell)[])[],
-): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === "string" ? { text: cell } : cell)));
-  const titles = headings.map((heading): Cell => ({ text: heading.trim() }));
-  const widths = titles.map((title, column) =>
-    Math.max(
-      ...[titles, ...cells].map((row) => (row === titles ? title.text : (row[column]?.text ?? "")).length),
-    ),
-  );
-  const lines = [titles, ...cells].map((row) =>
-    row
-      .map(({ text, style }, column) => {
-        const width = widths[column] ?? 0;
-        const padded = headings[column]?.startsWith(" ") ? text.padStart(width) : text.padEnd(width);
-        return style ? style(padded) : padded;
-      })
-      .join("  ")
-      .trimEnd(),
-  );
-  return lines.join("\n");
+function columnsOf(env: NodeJS.ProcessEnv): number {
+  const set = /^[1-9]\d{0,4}$/.test(env.COLUMNS ?? "") ? Number(env.COLUMNS) : Number.POSITIVE_INFINITY;
+  return process.stdout.isTTY ? process.stdout.columns || set : set;
 }

@@ -3,7 +3,15 @@ import type { Printable } from "../json.js";
 import { formatRate } from "../units.js";
 import type { Context } from "./commands.js";
 import { CommandError, type ExitCode, exitCode } from "./errors.js";
-import { formatTable } from "./terminal.js";
+import { type Column, formatTable } from "./table.js";
+
+const columns: readonly Column[] = [
+  { title: "UPLINK", shorten: { from: "middle", to: 12 } },
+  { title: "DIRECTION" },
+  { title: "CARRIES", right: true },
+  { title: "GUARANTEED", right: true },
+  { title: "ATTACHMENTS", right: true },
+];
 
 /** `weir uplink set`. */
 export function setUplink(name: string, rates: UplinkRates, { terminal, options, json }: Context): ExitCode {
@@ -50,7 +58,7 @@ export function listUplinks({ terminal, options, json }: Context): ExitCode {
     const egress = row("egress", uplink.bitsPerSecond);
     return ingressBitsPerSecond === undefined ? [egress] : [egress, row("ingress", ingressBitsPerSecond)];
   });
-  terminal.print(formatTable(["UPLINK", "DIRECTION", " CARRIES", " GUARANTEED", " ATTACHMENTS"], rows));
+  terminal.print(formatTable(columns, rows, terminal.columns));
   return exitCode.OK;
 }
 

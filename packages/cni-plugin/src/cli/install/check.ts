@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { checkServable, ENTRY, hasWeir } from "./conflist.js";
+import { scanConflists } from "./conflist-files.js";
+
+/** Something about the installation of the plugin. */
+export interface Finding {
+  /** Whether pods suffer from it. */
+  readonly fault: boolean;
+  /** One sentence. */
+  readonly message: string;
+  /** What to do. */
+  readonly remedy?: string;
+}
+
+/** Looks at the folders of plugins and configurations as a runtime does. */
+export function inspectInstallation({ binDir, confDir }: { binDir: string; confDir: string }): Finding[] {
+  const { conflists, problems } = scanConflists(confDir);
+  const ours = conflists.filter(hasWeir);
+  const executable = join(binDir, "weir");
+  const findings: Finding[] = [];
+  if (ours.length === 0) {
+    findings.push({
+      fault: false,
+      message: `no network in ${confDir} has weir in its chain, so that new pods are not shaped by it`,
+      remedy: "weir install --network NAME",
+    });
+  } else if (!existsSync(executable)) {
+    findings.push({
+      fault: true,
+      message: `${executable} is missing, but ${ours[0]!.file} has weir in its chain: no pod of that network can start`,
+      remedy: "weir install, or weir uninstall",
+    });
+  }
+  for (const conflist of ours) {
+    const entry = conflist.plugins.find(({ type }) => type === ENTRY.type);
+    if (entry?.capabilities?.bandwidth !== true) {
+      findings.push({
+        fault: true,
+        message: `weir's entry in ${conflist.file} lacks "capabilities": {"bandwidth": true}, so that pods' annotations do not reach it`,
+        remedy: `weir install --conflist ${conflist.file}`,
+      });
+    }
+    try {
+      checkServable(conflist);
+    } catch (error) {
+      const { message, remedy } = error as Error & { remedy?: string };
+      findings.push({ fault: true, message, ...(remedy === undefined ? {} : { remedy }) });
+    }
+  }
+  for (const message of problems) findings.push({ fault: false, message: `not looked at: ${message}` });
+  return findings;
+}
