@@ -43,7 +43,7 @@ export function writeOciArchive(path, { name, layers, config, epoch }) {
         }),
         `${MEDIA}.config.v1+json`,
       ),
-      layers: tars.map((tar) => blob(gzipSync(tar, { level: 9 }), `${MEDIA}.layer.v1.tar+gzip`)),
+      layers: tars.map((tar) => blob(gzipSync(tar), `${MEDIA}.layer.v1.tar+gzip`)),
     };
     const described = blob(JSON.stringify(manifest), manifest.mediaType);
     const tag = name.slice(name.lastIndexOf(":") + 1);

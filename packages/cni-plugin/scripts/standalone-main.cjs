@@ -14,6 +14,8 @@ const folder = dirname(process.execPath);
 const modules = new Map();
 let addon;
 
+// What Node.js thinks of the modules that libraries use is for their authors.
+process.noDeprecation = true;
 globalThis.weirFiles = { read, loadAddon };
 load("weir.cjs");
 

@@ -72,6 +72,17 @@ for (const program of [launcher, standalone]) {
   });
 }
 
+test("the agent is in it too, and says in one sentence why it cannot begin", () => {
+  const kubeconfig = join(folder, "missing.conf");
+  const options = ["--node-name", "n1", "--kubeconfig", kubeconfig, "--metrics-address", "off"];
+  const { status, stderr } = run([standalone, "agent", ...options], {
+    WEIR_STATE_DIRECTORY: join(folder, "state"),
+  });
+  rmSync(join(folder, "state"), { recursive: true, force: true });
+  assert.is(status, 1, stderr);
+  assert.match(stderr, /^weir: .*missing\.conf.*\n$/);
+});
+
 test("options and certificates meant for other programs do not reach it", () => {
   const { status, stdout, stderr } = run([standalone, "--version"], { NODE_OPTIONS: "--no-such-option" });
   assert.is(status, 0, stderr);
