@@ -62,9 +62,9 @@ test("what is mistyped ends with exit code 2 and says what is wrong", () => {
     [["status", "--interval", "-1"], /number of seconds from 0\.1 to 3600/],
     [["top", "--interval", "0"], /number of seconds from 0\.1/],
     [["top", "--count", "0"], /whole number from 1 on/],
-    [["remove"], /name either an id, or both --netns and --device/],
-    [["remove", "--netns", "blue"], /name either an id, or both/],
-    [["remove", "a/b", ...place], /name either an id, or both/],
+    [["remove"], /name either a pod or an id, or both --netns and --device/],
+    [["remove", "--netns", "blue"], /name either a pod or an id, or both/],
+    [["remove", "a/b", ...place], /name either a pod or an id, or both/],
   ];
   for (const [args, message] of cases) {
     weir(args, ({ status, stdout, stderr }) => {

@@ -65,7 +65,7 @@ function valuesOf(name: string, [context = ""]: readonly string[]): Values {
   if (name === "file") return "file";
   if (name === "folder") return "folder";
   if (name === "path|name") return "netns";
-  if (name === "pod" || (name === "id" && context === "remove")) return "pod";
+  if (name === "pod") return "pod";
   if (context === "--uplink" || (name === "name" && context === "uplink")) return "uplink";
   return "any";
 }

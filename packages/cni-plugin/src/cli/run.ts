@@ -149,14 +149,14 @@ function buildProgram(terminal: Terminal, finish: (code: ExitCode) => void): Com
     });
 
   command("remove", "take the limits off a device", removeExamples)
-    .argument("[id]", "the attachment's id, as `weir status` prints it")
+    .argument("[pod]", "NAMESPACE/NAME, NAME, either with /INTERFACE, or an id or its beginning")
     .option("--netns <path|name>", "the network namespace, instead of the id")
     .option("--device <name>", "the device in that namespace")
     .action((id: string | undefined, given: RemoveOptions, self: Command) => {
       const { netns, device, json } = given;
       const place = netns !== undefined && device !== undefined;
       if (id === undefined ? !place : netns !== undefined || device !== undefined) {
-        self.error("error: name either an id, or both --netns and --device");
+        self.error("error: name either a pod or an id, or both --netns and --device");
       }
       finish(remove(place ? { netns, device } : { id: id! }, context(json)));
     });

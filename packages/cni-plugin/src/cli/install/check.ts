@@ -26,8 +26,9 @@ export function inspectInstallation({ binDir, confDir }: { binDir: string; confD
       remedy: "weir install --network NAME",
     });
   } else if (!existsSync(executable)) {
+    // In a container that has the one folder of the node and not the other, nobody can tell.
     findings.push({
-      fault: true,
+      fault: existsSync(binDir),
       message: `${executable} is missing, but ${ours[0]!.file} has weir in its chain: no pod of that network can start`,
       remedy: "weir install, or weir uninstall",
     });

@@ -71,9 +71,16 @@ export function planRemoving(conflist: Conflist): ConflistChange {
 /** Writes what was there before beside the file, then the file. */
 export function add({ conflist, text, backup }: ConflistChange): void {
   const { file, text: before } = conflist;
+  const owner = ownershipOf(file);
   // A file that has had weir in it all along, and lacks its capability, keeps the backup that there is.
-  if (!hasWeir(conflist)) replaceFile(backup, Buffer.from(before), ownershipOf(file));
-  replaceFile(file, Buffer.from(text), ownershipOf(file), Buffer.from(before));
+  const isNew = !hasWeir(conflist);
+  if (isNew) replaceFile(backup, Buffer.from(before), owner);
+  try {
+    replaceFile(file, Buffer.from(text), owner, Buffer.from(before));
+  } catch (error) {
+    if (isNew) rmSync(backup, { force: true });
+    throw error;
+  }
 }
 
 /** Writes the file. */

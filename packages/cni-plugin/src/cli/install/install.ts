@@ -44,7 +44,11 @@ export async function install(given: InstallOptions, { terminal, json }: Context
     ? { path: `${binDir}/weir`, changed: !isCurrent(source, binDir) }
     : copyExecutable(source, binDir);
   const pending = changes.filter(isChange);
-  if (!dryRun) applyAll(pending, add);
+  if (!dryRun)
+    applyAll(pending, add, (change) => {
+      // One that had weir before keeps what was there before that.
+      if (!hasWeir(change.conflist)) removeBackup(change);
+    });
   const { style } = terminal;
   if (json) {
     const conflists = changes.map((change) => conflistJson(change, dryRun));
@@ -129,8 +133,12 @@ export async function uninstall(
   return exitCode.OK;
 }
 
-/** Makes all changes or none. */
-function applyAll(changes: readonly ConflistChange[], apply: (change: ConflistChange) => void): void {
+/** Makes all changes or none. @param undone is told of each that was made and taken back */
+function applyAll(
+  changes: readonly ConflistChange[],
+  apply: (change: ConflistChange) => void,
+  undone: (change: ConflistChange) => void = () => {},
+): void {
   const done: ConflistChange[] = [];
   try {
     for (const change of changes) {
@@ -138,8 +146,10 @@ function applyAll(changes: readonly ConflistChange[], apply: (change: ConflistCh
       done.push(change);
     }
   } catch (error) {
-    for (const { conflist } of done) {
-      replaceFile(conflist.file, Buffer.from(conflist.text), ownershipOf(conflist.file));
+    for (const change of done) {
+      const { file, text } = change.conflist;
+      replaceFile(file, Buffer.from(text), ownershipOf(file));
+      undone(change);
     }
     throw error;
   }
