@@ -21,7 +21,9 @@ function ip(...args: string[]) {
 function confined(capabilities: readonly string[], ...args: string[]) {
   const set = ["-all", ...capabilities.map((name) => `+${name}`)].join(",");
   const options = [`--bounding-set=${set}`, "--inh-caps=-all", "--no-new-privs", "--"];
-  return spawnSync("setpriv", [...options, weir, ...args], { encoding: "utf8" });
+  // As much locked memory as runtimes give a container.
+  const limited = ["--memlock=65536:65536", "setpriv", ...options, weir, ...args];
+  return spawnSync("prlimit", limited, { encoding: "utf8" });
 }
 
 test.before(() => {

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { root } from "./root.js";
+import { notMeasured, root } from "./root.js";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-standalone-"));
 const launcher = join(folder, "weir");
@@ -24,13 +24,14 @@ const asRoot = process.getuid?.() === 0 ? test : test.skip;
 function run(command: readonly string[], env: NodeJS.ProcessEnv = {}, input = "") {
   const [program = "", ...args] = command;
   // No PATH leads to a Node.js.
-  return spawnSync(program, args, { env: { PATH: "/usr/bin:/bin", ...env }, input, encoding: "utf8" });
+  const own = { PATH: "/usr/bin:/bin", ...notMeasured, ...env };
+  return spawnSync(program, args, { env: own, input, encoding: "utf8" });
 }
 
 test.before(() => {
   const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts/standalone.mjs"), folder], {
     encoding: "utf8",
-    env: { ...process.env, WEIR_PREPARED: "1" },
+    env: { ...process.env, WEIR_PREPARED: "1", ...notMeasured },
   });
   assert.is(status, 0, stderr);
 });
@@ -155,7 +156,7 @@ test("building it again gives the same bytes", () => {
   const again = mkdtempSync(join(tmpdir(), "weir-standalone-"));
   try {
     const script = join(root, "scripts/standalone.mjs");
-    const env = { ...process.env, WEIR_PREPARED: "1" };
+    const env = { ...process.env, WEIR_PREPARED: "1", ...notMeasured };
     const { status, stderr } = spawnSync(process.execPath, [script, again], { encoding: "utf8", env });
     assert.is(status, 0, stderr);
     for (const name of readdirSync(folder)) {
