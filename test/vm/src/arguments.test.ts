@@ -16,6 +16,7 @@ test("limits, shares and variables are read", () => {
   const options = parseArguments([
     ...["--timeout", "1.5", "--memory", "4096", "--cpus", "4"],
     ...["--share", "/a", "--share", "/b", "--env", "X=1=2", "--env", "EMPTY="],
+    ...["--nic", "vmxnet3", "--nic", "virtio"],
     ...["--virtual-time", "--no-bpffs", "--console", "--quiet", "--", "true"],
   ]);
   assert.equal(options, {
@@ -28,6 +29,7 @@ test("limits, shares and variables are read", () => {
     shares: ["/a", "/b"],
     env: { X: "1=2", EMPTY: "" },
     bpffs: false,
+    nics: ["vmxnet3", "virtio"],
     showConsole: true,
     quiet: true,
     prepare: false,
@@ -54,6 +56,8 @@ test("a command line that makes no sense is refused with what is wrong", () => {
     [["--cpus", "1e9", "--", "true"], /--cpus/],
     [["--env", "1X=2", "--", "true"], /NAME=VALUE/],
     [["--env", "X", "--", "true"], /NAME=VALUE/],
+    [["--nic", "virtio", "--", "true"], /--nic must be given twice/],
+    [["--nic", "virtio", "--nic", "ne2000", "--", "true"], /virtio or vmxnet3, not "ne2000"/],
   ];
   for (const [args, message] of refusals) {
     assert.throws(

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { KERNELS } from "./kernels.js";
+import { type NicModel, nicModels } from "./nics.js";
 
 /** What a command line asks for. */
 export interface CliOptions {
@@ -12,6 +13,7 @@ export interface CliOptions {
   readonly shares: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly bpffs: boolean;
+  readonly nics: readonly NicModel[];
   readonly showConsole: boolean;
   readonly quiet: boolean;
   /** Only fetch the kernel and build the initramfs. */
@@ -38,6 +40,7 @@ virtual machine failed.
   --env NAME=VALUE   set a variable for the command (may be repeated)
   --memory MIB       default 3072
   --cpus N           default 2
+  --nic MODEL        a network card, ${nicModels.join(" or ")}; comes in pairs, joined by a wire (may be repeated)
   --virtual-time     one instruction takes one nanosecond, however busy the host is
   --no-bpffs         leave /sys/fs/bpf unmounted
   --console          show the guest's console on standard error
@@ -67,6 +70,7 @@ export function parseArguments(args: readonly string[]): CliOptions | "help" {
     env: Object.fromEntries((values.env ?? []).map(variable)),
     virtualTime: values["virtual-time"] ?? false,
     bpffs: !values["no-bpffs"],
+    nics: cards(values.nic ?? []),
     showConsole: values.console ?? false,
     quiet: values.quiet ?? false,
     prepare,
@@ -89,6 +93,7 @@ function parse(args: readonly string[]) {
         env: { type: "string", multiple: true },
         memory: { type: "string" },
         cpus: { type: "string" },
+        nic: { type: "string", multiple: true },
         "virtual-time": { type: "boolean" },
         "no-bpffs": { type: "boolean" },
         console: { type: "boolean" },
@@ -121,6 +126,15 @@ function optional<Name extends string>(
   value: number | undefined,
 ): { readonly [Key in Name]?: number } {
   return (value === undefined ? {} : { [name]: value }) as { readonly [Key in Name]?: number };
+}
+
+function cards(models: readonly string[]): NicModel[] {
+  const unknown = models.find((model) => !nicModels.includes(model as NicModel));
+  if (unknown !== undefined) {
+    throw new UsageError(`--nic takes ${nicModels.join(" or ")}, not "${unknown}"`);
+  }
+  if (models.length % 2 !== 0) throw new UsageError("--nic must be given twice for each wire");
+  return models as NicModel[];
 }
 
 function variable(text: string): [string, string] {

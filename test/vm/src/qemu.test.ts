@@ -33,6 +33,7 @@ const options: MachineOptions = {
   memoryMiB: 512,
   cpus: 3,
   shares: ["/data/a,b"],
+  nics: [],
   verbose: false,
   root: true,
   fds: { control: 3, stdout: 4, stderr: 5, console: 6 },
@@ -55,6 +56,21 @@ test("each channel and folder has its device, and commas in paths are doubled", 
     after("-chardev").map((chardev) => chardev.replace("socket,id=", "")),
     ["console,fd=6", "control,fd=3", "stdout,fd=4", "stderr,fd=5"],
   );
+});
+
+test("network cards are joined two by two, and each has an address of its own", () => {
+  assert.equal(optionsAfter("-netdev"), []);
+  const changed = { nics: ["vmxnet3", "virtio", "virtio", "virtio"] } as const;
+  assert.equal(
+    optionsAfter("-netdev", changed).map((netdev) => netdev.replace(/.*hubid=/, "")),
+    ["0", "0", "1", "1"],
+  );
+  const cards = optionsAfter("-device", changed).filter((device) => device.includes("netdev="));
+  assert.equal(cards.slice(0, 2), [
+    "vmxnet3,netdev=nic0,mac=52:54:00:77:65:01,romfile=",
+    "virtio-net-pci,netdev=nic1,mac=52:54:00:77:65:02,romfile=",
+  ]);
+  assert.throws(() => qemuArguments({ ...options, nics: ["virtio"] }), /joined two by two/);
 });
 
 test("the clock is declared reliable only where the processor is emulated", () => {

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { type NicModel, nicArguments } from "./nics.js";
 
 /** How the guest's processor is made. */
 export type Accelerator = "kvm" | "tcg";
@@ -22,6 +23,8 @@ export interface MachineOptions {
   readonly virtualTime: boolean;
   /** Host folders that the guest may write, each under the tag `share0`, `share1`... */
   readonly shares: readonly string[];
+  /** Network cards, each two joined by a wire. */
+  readonly nics: readonly NicModel[];
   /** Whether the kernel's messages below "error" reach the console. */
   readonly verbose: boolean;
   /** Whether QEMU runs as root, and so can give files any owner. */
@@ -105,6 +108,7 @@ export function qemuArguments(options: MachineOptions): string[] {
     ...port("stderr", fds.stderr),
     ...folder("host", "/", ",readonly=on"),
     ...options.shares.flatMap((path, index) => folder(`share${index}`, path, "")),
+    ...nicArguments(options.nics),
   ];
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { VmError } from "./errors.js";
 import { withLock } from "./lock.js";
 import { CHANNEL_FDS, Machine, type MachineSetup, type VmResult } from "./machine.js";
+import { type NicModel, nicAddress, nicDrivers } from "./nics.js";
 import { cacheFolder, type PreparedKernel, type Progress, prepareKernel } from "./prepare.js";
 import { chooseAccelerator, qemuArguments } from "./qemu.js";
 import { hiddenFolders, settingsScript } from "./settings.js";
@@ -38,6 +39,11 @@ export interface VmOptions {
   readonly shares?: readonly string[];
   /** Whether /sys/fs/bpf is mounted. Default true. */
   readonly bpffs?: boolean;
+  /**
+   * Network cards, of which each two are joined by a wire: the first with the second and so on. Their link-layer
+   * addresses are in WEIR_VM_NICS, with commas between them. Default: none.
+   */
+  readonly nics?: readonly NicModel[];
   /** Where the command's output goes, byte for byte; never ended. Default: thrown away. */
   readonly stdout?: Writable;
   /** Where the command's standard error goes, likewise. */
@@ -121,6 +127,8 @@ async function prepareSetup(
   if (options.command.length === 0) throw new RangeError("runInVm: the command is empty");
   const kernel =
     typeof options.kernel === "string" ? await prepareKernel(options.kernel, options) : options.kernel;
+  const nics = options.nics ?? [];
+  const addresses = nics.map((_, index) => nicAddress(index)).join();
   const marker = `\u0004weir-end ${randomBytes(16).toString("hex")}`;
   const settings = settingsScript({
     modules: kernel.modules,
@@ -129,7 +137,12 @@ async function prepareSetup(
     shares,
     marker,
     directory: cwd,
-    env: { ...guestEnvironment(kernel.name), ...options.env },
+    env: {
+      ...guestEnvironment(kernel.name),
+      ...(nics.length > 0 ? { WEIR_VM_NICS: addresses } : {}),
+      ...options.env,
+    },
+    drivers: nicDrivers(nics),
     command: options.command,
   });
   const args = qemuArguments({
@@ -140,6 +153,7 @@ async function prepareSetup(
     memoryMiB: options.memoryMiB ?? 3072,
     cpus: options.cpus ?? 2,
     shares,
+    nics,
     verbose: options.console !== undefined,
     root: process.getuid?.() === 0,
     fds: CHANNEL_FDS,

@@ -7,6 +7,7 @@ import { hiddenFolders, quote, settingsScript } from "./settings.js";
 const settings = {
   modules: "/cache/it's here",
   bpffs: true,
+  drivers: [],
   shows: ["/tmp/a b"],
   shares: ["/data/one", "/data/two's"],
   marker: "\u0004end 1",

@@ -3,6 +3,8 @@ export interface GuestSettings {
   /** The folder of the kernel's modules, on the host. */
   readonly modules: string;
   readonly bpffs: boolean;
+  /** Modules of network cards. */
+  readonly drivers: readonly string[];
   /** Folders under /tmp or /run that stay visible although the guest has its own /tmp and /run. */
   readonly shows: readonly string[];
   /** Writable folders, in the order of QEMU's tags. */
@@ -20,6 +22,7 @@ export function settingsScript(settings: GuestSettings): string {
   return [
     `modules=${quote(settings.modules)}`,
     `bpffs=${settings.bpffs ? 1 : 0}`,
+    `drivers=${quote(settings.drivers.join(" "))}`,
     `marker=${quote(settings.marker)}`,
     `directory=${quote(settings.directory)}`,
     "shows() { :",

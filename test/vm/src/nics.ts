@@ -1,0 +1,43 @@
+/** The network cards that a guest can be given, and what QEMU and Linux call them. */
+const models = {
+  /** Paravirtual, with one queue. */
+  virtio: { device: "virtio-net-pci", driver: "virtio_net" },
+  /** With as many transmit queues as there are processors, up to 8, as hardware has them: its root qdisc is mq. */
+  vmxnet3: { device: "vmxnet3", driver: "vmxnet3" },
+} as const;
+
+/** A network card's model. */
+export type NicModel = keyof typeof models;
+
+/** The names of all models. */
+export const nicModels = Object.keys(models) as NicModel[];
+
+/** The address of a network card, by its number. */
+export function nicAddress(index: number): string {
+  return `52:54:00:77:65:${(index + 1).toString(16).padStart(2, "0")}`;
+}
+
+/** The modules of Linux that drive these cards. */
+export function nicDrivers(nics: readonly NicModel[]): string[] {
+  return [...new Set(nics.map((model) => models[model].driver))];
+}
+
+/**
+ * QEMU's options for network cards. Each two are joined by a wire, the first with the second and so on; nothing else is
+ * behind them, least of all the host.
+ * @throws RangeError for a model that there is none of, and for cards that are no pairs
+ */
+export function nicArguments(nics: readonly NicModel[]): string[] {
+  const unknown = nics.find((model) => !Object.hasOwn(models, model));
+  if (unknown !== undefined) {
+    throw new RangeError(`no network card is called "${unknown}": there are ${nicModels.join(" and ")}`);
+  }
+  if (nics.length % 2 !== 0) {
+    throw new RangeError(`${nics.length} network cards cannot be joined two by two`);
+  }
+  return nics.flatMap((model, index) => [
+    ...["-netdev", `hubport,id=nic${index},hubid=${index >> 1}`],
+    // Nobody boots from them: without a ROM that may not be installed.
+    ...["-device", `${models[model].device},netdev=nic${index},mac=${nicAddress(index)},romfile=`],
+  ]);
+}
