@@ -1,34 +1,14 @@
 import { queryPrograms } from "@weir/bpf-loader";
-import { formatHandle, isFilterKind, type Link, type Rtnetlink } from "@weir/netlink";
+import { isFilterKind, type Link, type Rtnetlink } from "@weir/netlink";
 import { ShaperError } from "./errors.js";
 import { withModule } from "./kernel-module.js";
 import { EGRESS_PRIORITY, FILTER_HANDLE, FILTER_NAME, FQ_HANDLE, FQ_OPTIONS } from "./names.js";
 import { type Problem, repairable } from "./problem.js";
 import type { FoundQdisc } from "./records.js";
+import { restoreRoot } from "./root-qdisc.js";
 import type { Stamp } from "./stamp.js";
 import { attachHeld, heldLink, removeHeld } from "./tcx/held-link.js";
 import { ProgramSlot } from "./tcx/program-table.js";
-
-/** Qdiscs without classes, whose options the kernel takes back as it gave them: net/sched/sch_*.c. */
-const restorable = new Set(["bfifo", "cake", "codel", "fq", "fq_codel", "pfifo"]);
-
-/**
- * What stands at a device's root and would be lost. A default qdisc (handle 0) comes back by itself.
- * @throws ShaperError CONFLICT for one that could not be given back
- */
-export function findRoot(rt: Rtnetlink, link: Link): FoundQdisc | undefined {
-  const root = rt.qdiscs.find(link.index);
-  if (!root || root.handle === 0 || root.handle === FQ_HANDLE) return undefined;
-  if (!restorable.has(root.kind)) {
-    throw new ShaperError(
-      "CONFLICT",
-      `the device ${link.name} has a ${root.kind} qdisc of its own at its root (handle ${formatHandle(root.handle)}), which shaping would destroy`,
-      { remedy: `If nothing needs it, remove it: tc qdisc del dev ${link.name} root` },
-    );
-  }
-  const options = root.rawOptions && Buffer.from(root.rawOptions).toString("base64");
-  return { kind: root.kind, handle: root.handle, ...(options === undefined ? {} : { options }) };
-}
 
 /** Whether a device has a clsact qdisc. @throws ShaperError CONFLICT where an ingress qdisc is in its place */
 export function findClsact(rt: Rtnetlink, link: Link): boolean {
@@ -91,38 +71,29 @@ function stampByFilter(rt: Rtnetlink, link: Link, { program, entry }: Stamp): vo
   );
 }
 
-/** Takes what stamps and the fq qdisc away, and gives the device the root qdisc that it had. */
+/**
+ * Takes what stamps and the fq qdisc away, and gives the device the root qdisc that it had.
+ * @param stamp without an entry, whatever entry weir's filter names
+ */
 export function unstampEgress(
   rt: Rtnetlink,
   ifindex: number,
-  { pin, entry }: Pick<Stamp, "pin" | "entry">,
+  { pin, entry }: Pick<Stamp, "pin"> & { entry?: number | undefined },
   found: FoundQdisc | undefined,
 ): void {
   removeHeld(pin);
   removeFilter(rt, ifindex, entry);
   if (rt.qdiscs.find(ifindex)?.handle !== FQ_HANDLE) return;
-  if (found) {
-    const rawOptions =
-      found.options === undefined ? undefined : new Uint8Array(Buffer.from(found.options, "base64"));
-    rt.qdiscs.replace({
-      index: ifindex,
-      parent: "root",
-      kind: found.kind,
-      handle: found.handle,
-      ...(rawOptions ? { rawOptions } : {}),
-    });
-  } else {
-    rt.qdiscs.removeIfPresent({ index: ifindex, parent: "root" });
-  }
+  restoreRoot(rt, ifindex, found);
 }
 
-function removeFilter(rt: Rtnetlink, index: number, entry: number): void {
+function removeFilter(rt: Rtnetlink, index: number, entry: number | undefined): void {
   const place = { index, parent: "egress", priority: EGRESS_PRIORITY } as const;
   for (const filter of rt.filters.dump(place)) {
     if (
       isFilterKind(filter, "bpf") &&
-      filter.options?.classid === entry &&
-      filter.options.name === FILTER_NAME
+      (entry === undefined || filter.options?.classid === entry) &&
+      filter.options?.name === FILTER_NAME
     ) {
       rt.filters.removeIfPresent({ ...place, handle: filter.handle, kind: "bpf" });
     }

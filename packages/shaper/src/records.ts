@@ -13,6 +13,8 @@ export interface FoundQdisc {
   handle: number;
   /** TCA_OPTIONS byte for byte, in base64; absent where the kernel gave none. */
   options?: string;
+  /** For mq: what hung at its queues, which count from 1, where that was not the default. */
+  queues?: (FoundQdisc & { queue: number })[];
 }
 
 /** What weir remembers of an attachment: enough to repair it or take it away, whatever happened in between. */
