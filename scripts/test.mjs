@@ -41,12 +41,28 @@ const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/de
 /**
  * What runs in the VM by default. The newest kernel alone has what some objects of Debian's packages want; the many
  * tools, which take minutes there, run under the oldest one besides this host's. The command
- * lines, which no kernel makes different, and what sends traffic for minutes, run under one of them.
+ * lines, which no kernel makes different, and what sends traffic for minutes, run under one of them. Races take more
+ * processors, under a kernel whose BPF can compare and swap and under one whose cannot; network cards are moved into
+ * pods on a machine that nothing else needs them on.
  */
 const DEFAULT_RUNS = [
-  { kernel: "6.12", folders: everything, files: "(?<!tools)" },
-  { kernel: "6.1", folders: everything, files: "(?<!tools|cli|soak|traffic)" },
-  { kernel: "5.10", folders: everything, files: "(?<!cli|soak|traffic|crash)" },
+  { kernel: "6.12", folders: everything, files: "(?<!tools|races)" },
+  { kernel: "6.1", folders: everything, files: "(?<!tools|cli|soak|traffic|races)" },
+  { kernel: "5.10", folders: everything, files: "(?<!cli|soak|traffic|crash|races)" },
+  {
+    kernel: "6.12",
+    folders: ["packages/shaper/dist"],
+    files: "(?<=/|^)(nic|races)",
+    machine: ["--cpus", "4", "--nic", "vmxnet3", "--nic", "virtio"],
+    more: "4 processors and network cards",
+  },
+  {
+    kernel: "5.10",
+    folders: ["packages/shaper/dist"],
+    files: "(?<=/|^)races",
+    machine: ["--cpus", "4"],
+    more: "4 processors",
+  },
   { kernel: "newest", folders: ["test/objects/dist"], files: "(?<!tools)" },
 ];
 
@@ -126,13 +142,16 @@ await main(async (args) => {
 
   if (!inVm) return summarise(results);
   const asked = options.kernels?.map((kernel) => ({ kernel, folders: everything, files: "" }));
-  const runs = (options.clients ? [] : (asked ?? DEFAULT_RUNS)).map(({ kernel, folders, files }) => ({
-    where: `Linux ${kernel}`,
-    title: `Linux ${kernel} in the VM`,
-    kernel,
-    files: pattern(options, `${files}\\.(root|e2e)`),
-    folders,
-  }));
+  const runs = (options.clients ? [] : (asked ?? DEFAULT_RUNS)).map(
+    ({ kernel, folders, files, machine, more }) => ({
+      where: more ? `Linux ${kernel}, ${more}` : `Linux ${kernel}`,
+      title: `Linux ${kernel} in the VM${more ? ` with ${more}` : ""}`,
+      kernel,
+      machine,
+      files: pattern(options, `${files}\\.(root|e2e)`),
+      folders,
+    }),
+  );
   if (!options.kernels) {
     await step("fetching clients of the plugin", () => fetchClients(options.clients));
     // They take longest, and begin first.
@@ -189,12 +208,22 @@ async function inTurns(runs) {
 }
 
 /** Runs compiled tests in the VM, once more where the machine itself failed. */
-async function suiteInVm({ kernel, files, folders, env = [], memory }, output) {
+async function suiteInVm({ kernel, files, folders, env = [], memory, machine = [] }, output) {
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
   const limit = ["--timeout", String(VM_LIMIT_SECONDS)];
   const size = memory === undefined ? [] : ["--memory", String(memory)];
-  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, ...limit, ...size, ...cache, ...env, "--"];
+  const vm = [
+    "test/vm/dist/cli.js",
+    "--kernel",
+    kernel,
+    ...limit,
+    ...size,
+    ...machine,
+    ...cache,
+    ...env,
+    "--",
+  ];
   const command = [...vm, process.execPath, "scripts/suite.mjs", files, ...folders];
   const result = await suite(process.execPath, command, output);
   if (!result.broken || result.status !== VM_FAILED) return result;
