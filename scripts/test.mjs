@@ -160,7 +160,7 @@ await main(async (args) => {
       title: `Clients of the plugin under Linux ${CLIENTS_KERNEL} in the VM`,
       kernel: CLIENTS_KERNEL,
       files: pattern(options, options.clients ? "\\.(client|long)" : "containerd\\.client"),
-      folders: ["packages/cni-plugin/dist", "packages/shaper/dist", "test/e2e/dist"],
+      folders: ["packages/cni-plugin/dist", "packages/agent/dist", "packages/shaper/dist", "test/e2e/dist"],
       env: options.clients ? [] : ["--env", "WEIR_CLIENTS=few"],
     });
   }

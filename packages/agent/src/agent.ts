@@ -13,6 +13,7 @@ import { AttachmentMetrics } from "./metrics/attachments.js";
 import { AgentMetrics } from "./metrics/metrics.js";
 import type { Context } from "./node/context.js";
 import { FolderWatch } from "./node/folder-watch.js";
+import { tidyHeap } from "./node/heap.js";
 import { NamespaceMonitor } from "./node/namespace-monitor.js";
 import { Records } from "./node/records.js";
 import { CniCache } from "./place/cni-cache.js";
@@ -293,6 +294,7 @@ export class Agent {
   /** A runtime has made an interface, perhaps of a pod that gets the node's default. */
   #cacheChanged(): void {
     const { records, cache, pods } = this.#context;
+    cache.expire();
     for (const { containerId, ifname, entry, pod } of cache.list()) {
       if (!entry || !pod || records.get(`${containerId}/${ifname}`)) continue;
       if (pods.has(keyOf(pod))) this.#queue.add(`pod ${keyOf(pod)}`);
@@ -351,6 +353,7 @@ export class Agent {
       if (!this.#closed) this.#collector.collect(this.#passes % THOROUGH_EVERY === THOROUGH_EVERY - 1);
       this.#passEnded = performance.now();
       this.#passes++;
+      tidyHeap();
     } catch (error) {
       metrics.errors.inc({ reason: codeOf(error) });
       log.error(`the full pass failed: ${sentenceOf(error)}`);
@@ -387,6 +390,7 @@ export class Agent {
     for (const id of this.#checker.states.keys()) if (!records.get(id)) this.#checker.forget(id);
     this.#series.update((namespace, pod) => pods.has(keyOf({ namespace, name: pod })));
     this.#refreshedAt = performance.now();
+    tidyHeap();
   }
 
   #healthProblems(): string[] {

@@ -79,9 +79,10 @@ export class PodWatch {
         const delay = this.#backoff.next();
         // A version that a server which was restored from a backup has not reached is refused with 400 or 504.
         if (status === 410 || status === 400 || status === 504) {
+          const isFirst = status === 410 && !this.#fresh;
           this.#expire(status);
           // At once, but not again and again.
-          if (status === 410 && this.#backoff.failures === 1) continue;
+          if (isFirst) continue;
         }
         this.#say((error as Error).message, delay);
         await pause(delay, this.#end.signal);
@@ -121,7 +122,6 @@ export class PodWatch {
     for (const [key, pod] of [...this.pods]) if (!found.has(key)) this.#remove(pod);
     for (const pod of found.values()) this.#put(pod, receivedAt);
     this.#version = version;
-    this.#fresh = false;
     this.synced = true;
     listener.listed();
   }
@@ -164,8 +164,8 @@ export class PodWatch {
     } finally {
       answer.destroy();
       this.connected = false;
+      if (told || performance.now() - openedAt > STABLE_MS) this.#backoff.reset();
     }
-    if (told || performance.now() - openedAt > STABLE_MS) this.#backoff.reset();
     if (broken && !this.#end.signal.aborted) throw broken;
     // A server that ends watches at once must not be asked again and again without a pause.
     if (!told && performance.now() - openedAt < 1_000)
@@ -185,6 +185,7 @@ export class PodWatch {
       else if (pod) this.#put(pod, performance.now());
     }
     this.#version = version;
+    this.#fresh = false;
   }
 
   #put(pod: Pod, receivedAt: number): void {

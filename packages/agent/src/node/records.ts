@@ -1,9 +1,12 @@
-import { type AttachmentRecord, Shaper, type ShaperOptions } from "@weir/shaper";
+import { type AttachmentRecord, type PodIdentity, Shaper, type ShaperOptions } from "@weir/shaper";
+import { keyOf } from "../pods/pod.js";
 
 /** The attachments that are recorded on the node, read again only after something has changed. */
 export class Records {
   readonly #options: ShaperOptions;
   #byId = new Map<string, AttachmentRecord>();
+  #byPod = new Map<string, AttachmentRecord[]>();
+  #byNamespace = new Map<string, AttachmentRecord[]>();
   #stale = true;
   /** How long the last reading took, by which others space theirs. */
   lastReadMs = 0;
@@ -23,6 +26,13 @@ export class Records {
     const since = performance.now();
     using shaper = Shaper.open(this.#options);
     this.#byId = new Map(shaper.list().map((record) => [record.id, record]));
+    this.#byPod = new Map();
+    this.#byNamespace = new Map();
+    for (const record of this.#byId.values()) {
+      // Those that do not say whose they are stand under no name.
+      put(this.#byPod, record.pod ? keyOf(record.pod) : "", record);
+      put(this.#byNamespace, record.netns, record);
+    }
     this.#stale = false;
     this.lastReadMs = performance.now() - since;
     return this.#byId;
@@ -34,7 +44,19 @@ export class Records {
   }
 
   /** The attachments of a namespace. */
-  inNamespace(netns: string): AttachmentRecord[] {
-    return [...this.all.values()].filter((record) => record.netns === netns);
+  inNamespace(netns: string): readonly AttachmentRecord[] {
+    return this.all.size > 0 ? (this.#byNamespace.get(netns) ?? []) : [];
   }
+
+  /** The attachments of pods of this namespace and name, and those that do not say whose they are. */
+  ofPod(pod: Pick<PodIdentity, "namespace" | "name">): AttachmentRecord[] {
+    if (this.all.size === 0) return [];
+    return [...(this.#byPod.get(keyOf(pod)) ?? []), ...(this.#byPod.get("") ?? [])];
+  }
+}
+
+function put(map: Map<string, AttachmentRecord[]>, key: string, record: AttachmentRecord): void {
+  const others = map.get(key);
+  if (others) others.push(record);
+  else map.set(key, [record]);
 }

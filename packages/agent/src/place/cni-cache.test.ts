@@ -66,12 +66,18 @@ test("folders are read anew, files once, and what is no such file is passed over
     const file = join(folder, "pods-ab12-eth0");
     writeFileSync(file, cached().slice(0, 40));
     writeFileSync(join(folder, "lock"), "");
+    cache.expire();
     assert.equal(cache.list(), []);
     writeFileSync(file, cached());
+    cache.expire();
     const [first] = cache.list();
     assert.is(first?.containerId, "ab12");
+    cache.expire();
     assert.is(cache.list()[0], first);
+    assert.is(cache.ofPod({ namespace: "web", name: "shop-0" })[0], first);
+    assert.equal(cache.ofPod({ namespace: "web", name: "shop-1" }), []);
     unlinkSync(file);
+    cache.expire();
     assert.equal(cache.list(), []);
   } finally {
     rmSync(folder, { recursive: true });

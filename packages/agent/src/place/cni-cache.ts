@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PodIdentity } from "@weir/shaper";
+import { keyOf } from "../pods/pod.js";
 
 /** What libcni wrote down of an interface that it had made: libcni/api.go, cachedInfo. */
 export interface CachedInterface {
@@ -26,6 +27,9 @@ const PLUGIN = "weir";
 
 const MAX_FILE_BYTES = 1 << 20;
 
+/** For how long a reading of the folders is new enough: a pass asks once for each pod. */
+const FRESH_MS = 250;
+
 /**
  * libcni's cache, which every runtime that uses libcni keeps: one file for each interface, written once when all plugins
  * of the chain are done, and removed with the pod. Files are read once; what the agent does not understand it passes
@@ -34,6 +38,8 @@ const MAX_FILE_BYTES = 1 << 20;
 export class CniCache {
   #folders: readonly string[];
   #known = new Map<string, CachedInterface | undefined>();
+  #byPod = new Map<string, CachedInterface[]>();
+  #readAt = Number.NEGATIVE_INFINITY;
 
   /** @param folders such as /var/lib/cni/results; one that is missing is empty */
   constructor(folders: readonly string[]) {
@@ -47,6 +53,12 @@ export class CniCache {
 
   set folders(folders: readonly string[]) {
     this.#folders = folders;
+    this.expire();
+  }
+
+  /** Has the folders read again when they are next asked for. */
+  expire(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Whether any of the folders is there. */
@@ -56,6 +68,19 @@ export class CniCache {
 
   /** Every interface that is written down now. */
   list(): CachedInterface[] {
+    this.#read();
+    return [...this.#known.values()].filter((one) => one !== undefined);
+  }
+
+  /** The interfaces of pods of this namespace and name, whatever their uid. */
+  ofPod(pod: Pick<PodIdentity, "namespace" | "name">): readonly CachedInterface[] {
+    this.#read();
+    return this.#byPod.get(keyOf(pod)) ?? [];
+  }
+
+  #read(): void {
+    if (performance.now() - this.#readAt < FRESH_MS) return;
+    this.#readAt = performance.now();
     const now = new Map<string, CachedInterface | undefined>();
     for (const folder of this.#folders) {
       for (const name of names(folder) ?? []) {
@@ -65,7 +90,14 @@ export class CniCache {
       }
     }
     this.#known = now;
-    return [...now.values()].filter((one) => one !== undefined);
+    this.#byPod = new Map();
+    for (const one of now.values()) {
+      if (!one?.pod) continue;
+      const key = keyOf(one.pod);
+      const others = this.#byPod.get(key);
+      if (others) others.push(one);
+      else this.#byPod.set(key, [one]);
+    }
   }
 }
 
@@ -90,7 +122,7 @@ function readCached(file: string): CachedInterface | undefined {
 export function parseCached(file: string, text: string): CachedInterface | undefined {
   const cached = JSON.parse(text) as CachedInfo;
   if (cached.kind !== "cniCacheV1" || !cached.containerId || !cached.ifName) return undefined;
-  const config = JSON.parse(Buffer.from(cached.config ?? "", "base64").toString("utf8")) as Conflist;
+  const config = conflistOf(cached.config ?? "");
   const plugins = Array.isArray(config.plugins) ? config.plugins : [config];
   const entry = plugins.find(({ type }) => type === PLUGIN);
   const { containerId, ifName: ifname, result = {} } = cached;
@@ -106,8 +138,18 @@ export function parseCached(file: string, text: string): CachedInterface | undef
     network: config.name ?? cached.networkName ?? "",
     cniVersion: config.cniVersion ?? "",
     ...(entry ? { entry } : {}),
-    result,
+    result: entry ? result : {},
   };
+}
+
+/** The conflist that was read last: a node has few, and hundreds of files of each. */
+let lastConflist: { text: string; value: Conflist } | undefined;
+
+function conflistOf(text: string): Conflist {
+  if (lastConflist?.text !== text) {
+    lastConflist = { text, value: JSON.parse(Buffer.from(text, "base64").toString("utf8")) as Conflist };
+  }
+  return lastConflist.value;
 }
 
 /** The namespace of an interface of a result; versions of libcni before 1.3 write it nowhere else. */

@@ -66,7 +66,7 @@ export class PodReconciler {
       if (!this.#events.warn(pod, wrong)) continue;
       this.#context.log.warn({ pod: key, annotation: wrong.annotation, value: wrong.value }, wrong.message);
     }
-    const places = placesOf(pod, records.all.values(), cache.list());
+    const places = placesOf(pod, records.ofPod(pod), cache.ofPod(pod));
     const failures: unknown[] = [];
     for (const place of places) {
       try {
