@@ -58,17 +58,7 @@ const texts = {
 };
 
 /** Mount points, since a container's root filesystem may be read-only. */
-const folders = [
-  "dev",
-  "etc/weir",
-  "opt/cni/bin",
-  "proc",
-  "run/weir",
-  "run/netns",
-  "sys",
-  "tmp",
-  "var/lib/cni",
-];
+const folders = ["dev", "etc/weir", "proc", "run/weir", "run/netns", "sys", "tmp", "var/lib/cni"];
 
 /** Writes the system's part of the image. */
 async function writeLibraries(target) {
