@@ -65,7 +65,7 @@ for (const lacking of held) {
     const rest = held.filter((name) => name !== lacking);
     const { status, stderr } = confined(rest, "apply", "--netns", POD, "--device", "eth0", "--egress", "1M");
     assert.is(status, 1, "it worked");
-    assert.match(stderr, /^weir: .*\n$/);
+    assert.match(stderr, /^weir: /);
     // What it could not take back either is known as unfinished.
     spawnSync(weir, ["remove", `${POD}/eth0`]);
     const all = spawnSync(weir, ["status", "--json"], { encoding: "utf8" });
