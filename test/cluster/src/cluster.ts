@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CoreV1Api, KubeConfig, type KubernetesObjectApi } from "@kubernetes/client-node";
+import { type ApiType, CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { ApiServer } from "./api/api-server.js";
 import { CertificateAuthority } from "./api/certificates.js";
 import { Etcd } from "./api/etcd.js";
@@ -138,7 +138,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** A client of the API; the administrator's where nothing else is said. */
-  async api<Api extends CoreV1Api | KubernetesObjectApi>(
+  async api<Api extends ApiType>(
     kind: new (...args: never[]) => Api,
     identity: Identity = "admin",
   ): Promise<Api> {

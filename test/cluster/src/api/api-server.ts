@@ -22,6 +22,9 @@ export interface ApiServerOptions {
   readonly tokenKey: string;
 }
 
+/** An emulated machine on a busy host takes minutes. */
+const START_MS = 900_000;
+
 /** A request for pods or events, as the API server saw it. */
 export interface AuditedRequest {
   /** Such as "system:serviceaccount:kube-system:weir". */
@@ -33,6 +36,25 @@ export interface AuditedRequest {
   readonly uri: string;
   readonly status: number;
 }
+
+/** What kubelet, kubectl, helm and the chart use; the rest would make the start of an emulated machine's server longer. */
+const API_GROUPS = [
+  "api/v1",
+  "admissionregistration.k8s.io/v1",
+  "apiextensions.k8s.io/v1",
+  "apiregistration.k8s.io/v1",
+  "apps/v1",
+  "authentication.k8s.io/v1",
+  "authorization.k8s.io/v1",
+  "coordination.k8s.io/v1",
+  "networking.k8s.io/v1",
+  "node.k8s.io/v1",
+  "node.k8s.io/v1beta1",
+  "policy/v1beta1",
+  "rbac.authorization.k8s.io/v1",
+  "scheduling.k8s.io/v1",
+  "storage.k8s.io/v1",
+];
 
 /** What {@link ApiServer.requests} reads. */
 const AUDIT_POLICY = {
@@ -70,7 +92,7 @@ export class ApiServer implements AsyncDisposable {
     return this.#daemon?.log ?? "";
   }
 
-  /** The requests for pods and events so far, each as often as it began to be answered. */
+  /** The requests for pods and events so far; a watch is among them once it has ended. */
   get requests(): AuditedRequest[] {
     const file = this.#auditLog;
     const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
@@ -123,12 +145,16 @@ export class ApiServer implements AsyncDisposable {
         ...[`--service-account-key-file=${tokenKey}`, `--service-account-signing-key-file=${tokenKey}`],
         ...["--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true", "--profiling=false"],
         ...[`--audit-policy-file=${policy}`, `--audit-log-path=${this.#auditLog}`],
+        ...[`--runtime-config=${["api/all=false", ...API_GROUPS.map((name) => `${name}=true`)].join(",")}`],
+        "--enable-priority-and-fairness=false",
         ...flags,
       ],
+      // Memory is there, and collecting it takes a good part of an emulated processor.
+      env: { ...process.env, GOGC: "400" },
       logFile: join(folder, "kube-apiserver.log"),
     });
     try {
-      await this.#daemon.until("it is ready", () => this.#isReady());
+      await this.#daemon.until("it is ready", () => this.#isReady(), START_MS);
     } catch (error) {
       await this.stop("SIGKILL");
       throw error;
@@ -152,7 +178,7 @@ export class ApiServer implements AsyncDisposable {
       key: readFileSync(admin.key),
     };
     return new Promise((resolve, reject) => {
-      const asked = request(`${this.url}/readyz`, { ...tls, agent: false, timeout: 10_000 }, (response) => {
+      const asked = request(`${this.url}/readyz`, { ...tls, agent: false, timeout: 60_000 }, (response) => {
         response.resume();
         response.on("end", () => resolve(response.statusCode === 200));
       });

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Daemon } from "../process/daemon.js";
 import { freePorts } from "../process/ports.js";
+import { runProgram } from "../process/run.js";
 
 /** The bundled weir. */
 const weir = fileURLToPath(new URL("../../../../packages/cni-plugin/bundle/weir", import.meta.url));
@@ -12,49 +13,49 @@ const weir = fileURLToPath(new URL("../../../../packages/cni-plugin/bundle/weir"
 export interface AgentOptions {
   readonly node: string;
   readonly kubeconfig: string;
-  /** For its log and its configuration file. */
+  /** For its log and all of its state. */
   readonly folder: string;
-  /** The configuration file's content, YAML. */
-  readonly config?: string;
-  /** The network namespace of the node. */
-  readonly netns?: string;
-  /** Beside its own. */
-  readonly flags?: readonly string[];
 }
 
-/** `weir agent`, as on a node: it works on this machine's attachments, so it is for the VM. */
+/**
+ * `weir agent` as it is towards the API server: with a state and a BPF filesystem of its own, so that it knows of no
+ * attachment of this machine's and changes none.
+ */
 export class Agent implements AsyncDisposable {
   readonly #daemon: Daemon;
   readonly #address: string;
+  readonly #bpffs: string;
 
-  private constructor(daemon: Daemon, address: string) {
+  private constructor(daemon: Daemon, address: string, bpffs: string) {
     this.#daemon = daemon;
     this.#address = address;
+    this.#bpffs = bpffs;
   }
 
   /** Starts it and waits until it answers; it may not be ready yet. */
   static async start(options: AgentOptions): Promise<Agent> {
-    if (process.env.WEIR_VM !== "1")
-      throw new Error("the agent changes this machine: run it in the kernel VM");
-    const { node, kubeconfig, folder, config = "{}", netns, flags = [] } = options;
+    const { node, kubeconfig, folder } = options;
+    const [state, bpffs] = [join(folder, "agent-state"), join(folder, "agent-bpf")];
+    for (const each of [state, bpffs]) mkdirSync(each);
+    await runProgram("mount", ["-t", "bpf", "none", bpffs]);
     const [port] = (await freePorts(1)) as [number];
     const address = `127.0.0.1:${port}`;
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "agent.yaml"), config);
+    const config = join(folder, "agent.yaml");
+    writeFileSync(config, JSON.stringify({ cniCacheFolders: [join(state, "cni")] }));
     const daemon = new Daemon({
       command: [
-        ...[weir, "agent", "--node-name", node, "--kubeconfig", kubeconfig],
-        ...["--config", join(folder, "agent.yaml"), "--metrics-address", address, ...flags],
-      ] as [string, ...string[]],
+        ...([weir, "agent", "--node-name", node, "--kubeconfig", kubeconfig] as const),
+        ...["--config", config, "--metrics-address", address, "--no-serve"],
+      ],
       logFile: join(folder, "agent.log"),
-      ...(netns === undefined ? {} : { netns }),
+      env: { ...process.env, WEIR_STATE_DIRECTORY: state, WEIR_BPFFS: bpffs },
     });
-    const agent = new Agent(daemon, address);
+    const agent = new Agent(daemon, address, bpffs);
     try {
-      await daemon.until("it answers", async () => (await agent.#get("/healthz")).ok);
+      await daemon.until("it answers", () => agent.isHealthy());
       return agent;
     } catch (error) {
-      await daemon.stop("SIGKILL");
+      await agent[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -69,6 +70,11 @@ export class Agent implements AsyncDisposable {
 
   get log(): string {
     return this.#daemon.log;
+  }
+
+  /** Whether it says that it need not be restarted. */
+  async isHealthy(): Promise<boolean> {
+    return (await this.#get("/healthz")).ok;
   }
 
   /** Waits until it has listed the pods and looked at all of them. */
@@ -115,5 +121,6 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGKILL");
+    await runProgram("umount", [this.#bpffs]).catch(() => {});
   }
 }

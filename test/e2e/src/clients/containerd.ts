@@ -27,8 +27,11 @@ export class Containerd implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #folder: string;
 
-  private constructor(child: ChildProcess, folder: string) {
+  readonly #env: NodeJS.ProcessEnv;
+
+  private constructor(child: ChildProcess, folder: string, env: NodeJS.ProcessEnv) {
     this.#child = child;
+    this.#env = env;
     this.#folder = folder;
     this.cri = new Cri(join(folder, "socket"));
   }
@@ -64,22 +67,29 @@ export class Containerd implements AsyncDisposable {
       },
     );
     closeSync(log);
-    const containerd = new Containerd(child, folder);
+    const containerd = new Containerd(child, folder, env);
     try {
       await containerd.#until("it answers", () => containerd.cri.version().then(() => true));
       writePauseImage(join(folder, "pause.tar"));
-      const load = ["--address", join(folder, "socket"), "--namespace", "k8s.io", "images", "import"];
-      const { status, stderr } = spawnSync("ctr", [...load, join(folder, "pause.tar")], {
-        env,
-        encoding: "utf8",
-      });
-      if (status !== 0) throw new Error(`ctr images import failed: ${stderr}`);
+      containerd.import(join(folder, "pause.tar"));
       await containerd.#until("it knows the image", () => containerd.cri.hasImage(PAUSE_IMAGE));
       return containerd;
     } catch (error) {
       await containerd[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** The path of its socket. */
+  get socket(): string {
+    return join(this.#folder, "socket");
+  }
+
+  /** Takes an image from an OCI archive, for pods to run. */
+  import(archive: string): void {
+    const args = ["--address", this.socket, "--namespace", "k8s.io", "images", "import", archive];
+    const { status, stderr } = spawnSync("ctr", args, { env: this.#env, encoding: "utf8" });
+    if (status !== 0) throw new Error(`ctr images import failed: ${stderr}`);
   }
 
   /** What it logged so far, its last lines. */

@@ -64,6 +64,12 @@ export class Cri implements Disposable {
     return { id: id as string, address: status.status.network.ip, netns: netnsOf(status.info.info!) };
   }
 
+  /** The ids of all sandboxes, whoever made them. */
+  async sandboxes(): Promise<string[]> {
+    const { items } = await call(this.#runtime, "ListPodSandbox", {});
+    return ((items ?? []) as { id: string }[]).map(({ id }) => id);
+  }
+
   async removePod(podSandboxId: string): Promise<void> {
     await call(this.#runtime, "StopPodSandbox", { podSandboxId });
     await call(this.#runtime, "RemovePodSandbox", { podSandboxId });
