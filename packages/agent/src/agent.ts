@@ -62,6 +62,9 @@ const LATE_MS = 300_000;
 /** For how long what was found of attachments is new enough for a scrape. */
 const FRESH_MS = 1_000;
 
+/** How long a scrape waits for all of them, of the 10 s that Prometheus waits; then it gets what was found last. */
+const PATIENCE_MS = 3_000;
+
 /** How many attachments are inspected before the event loop turns. */
 const INSPECTED_AT_ONCE = 5;
 
@@ -212,7 +215,7 @@ export class Agent {
     try {
       this.#http = await HttpListener.listen(address.host, address.port, {
         metrics: async () => {
-          await this.#refresh();
+          await Promise.race([this.#refresh(), patience()]);
           const { registry } = this.#context.metrics;
           return { text: await registry.metrics(), type: registry.contentType };
         },
@@ -376,8 +379,8 @@ export class Agent {
   async #inspectAll(): Promise<void> {
     const { records, shaper: options, pods, log } = this.#context;
     const all = [...records.all.values()];
+    using shaper = Shaper.open(options);
     for (let at = 0; at < all.length && !this.#closed; at += INSPECTED_AT_ONCE) {
-      using shaper = Shaper.open(options);
       for (const record of all.slice(at, at + INSPECTED_AT_ONCE)) {
         try {
           if (this.#checker.look(shaper, record)) this.#queue.add(`attachment ${record.id}`);
@@ -407,4 +410,8 @@ export class Agent {
     if (!this.#uplinksSet) problems.push("an uplink could not be set");
     return problems;
   }
+}
+
+function patience(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref());
 }

@@ -66,7 +66,12 @@ export class PodReconciler {
       if (!this.#events.warn(pod, wrong)) continue;
       this.#context.log.warn({ pod: key, annotation: wrong.annotation, value: wrong.value }, wrong.message);
     }
-    const places = placesOf(pod, records.ofPod(pod), cache.ofPod(pod));
+    let places = placesOf(pod, records.ofPod(pod), cache.ofPod(pod));
+    if (places.length === 0 && pod.hasNetwork) {
+      // The runtime may have written its file just now.
+      cache.expire();
+      places = placesOf(pod, records.ofPod(pod), cache.ofPod(pod));
+    }
     const failures: unknown[] = [];
     for (const place of places) {
       try {
