@@ -21,8 +21,8 @@ const USAGE = `Usage: npm test [-- OPTIONS]
   --clients         only the real clients of the plugin, all of them, and what takes long: containerd 1.6, 1.7 and 2.1,
                     podman, cnitool, what CNI asks of weir and of other plugins, 200 pods at once, the plugin killed at
                     every step; without this option containerd 1.7 is among the tests
-  --cluster         only the agent and the plugin in Kubernetes: etcd, API server, kubelet, containerd; the first time it
-                    builds Kubernetes, which takes many minutes and is why no other run does it
+  --cluster         only the agent, the chart and the manifest against a real API server; the first time it builds
+                    Kubernetes, which takes many minutes and is why no other run does it
   --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, newest); may be given again
   --filter TEXT     only test files whose name holds TEXT
   --help            this text`;
@@ -69,10 +69,6 @@ const DEFAULT_RUNS = [
 /** The kernel under which the plugin's clients run, and what takes minutes and is the same under each. */
 const CLIENTS_KERNEL = "6.12";
 
-/** The kernel under which the cluster runs, and how much memory that takes, in MiB. */
-const CLUSTER_KERNEL = "6.12";
-const CLUSTER_MEMORY = 4096;
-
 /** What a run prints, kept until it is its turn to be seen. */
 class Output {
   #kept = "";
@@ -108,7 +104,7 @@ await main(async (args) => {
   const inVm = !options.unit;
   if (inVm) requireRoot("npm test boots kernels and installs what they need; that");
   await prepareCheckout();
-  if (options.cluster) return summarise(await clusterTests(options));
+  if (options.cluster) return summarise([{ where: "Kubernetes API", ...(await clusterTests(options)) }]);
   const results = [];
   if (!options.clients && (inVm || process.getuid() === 0)) {
     await step("fetching BPF objects of Debian's packages", () => fetchObjects());
@@ -124,9 +120,7 @@ await main(async (args) => {
   if ((!options.kernels && !options.clients) || options.unit) {
     // Root-needing tests run here too where this is root: a second kernel, and line coverage.
     const kind =
-      process.getuid() === 0
-        ? "(?<!\\.(e2e|client|cluster|cluster-vm|long))"
-        : "(?<!\\.(e2e|client|cluster|cluster-vm|long|root))";
+      process.getuid() === 0 ? "(?<!\\.(e2e|client|cluster|long))" : "(?<!\\.(e2e|client|cluster|long|root))";
     const coverage = ["node_modules/c8/bin/c8.js", "--reporter=text-summary", "--reporter=lcov"];
     const command = [
       ...coverage,
@@ -170,25 +164,16 @@ await main(async (args) => {
   return summarise(results);
 });
 
-/** Runs the agent against a Kubernetes API here, then a whole small cluster in the VM. */
+/** Runs the agent, the chart and the manifest against a Kubernetes API, here. */
 async function clusterTests(options) {
-  await requireVmPackages("openssl");
-  const { prepareClusterTests } = await import("../test/cluster/dist/index.js");
+  await requireDebianPackages(["openssl"]);
+  const { fetchAndBuild } = await import("../test/cluster/dist/index.js");
   await step("fetching and building what a cluster takes", () =>
-    prepareClusterTests((message) => process.stderr.write(`\n  ${message} `)),
+    fetchAndBuild((message) => process.stderr.write(`\n  ${message} `)),
   );
   // The agent has a state of its own there, and touches nothing of this machine.
-  const here = ["scripts/suite.mjs", pattern(options, "\\.cluster"), CLUSTER];
-  const results = [{ where: "Kubernetes API", ...(await suite(process.execPath, here)) }];
-  const whole = {
-    kernel: CLUSTER_KERNEL,
-    files: pattern(options, "\\.cluster-vm"),
-    folders: [CLUSTER],
-    memory: CLUSTER_MEMORY,
-  };
-  process.stdout.write(`\n=== A cluster under Linux ${CLUSTER_KERNEL} in the VM\n`);
-  results.push({ where: "cluster", ...(await suiteInVm(whole, process.stdout)) });
-  return results;
+  const files = pattern(options, "\\.cluster");
+  return suite(process.execPath, ["scripts/suite.mjs", files, CLUSTER]);
 }
 
 /** Runs as many virtual machines at once as there are processors; what they print comes one after the other. */
@@ -218,7 +203,6 @@ async function suiteInVm({ kernel, files, folders, env = [], memory, machine = [
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
   const limit = ["--timeout", String(VM_LIMIT_SECONDS)];
-  const size = memory === undefined ? [] : ["--memory", String(memory)];
   const vm = [
     "test/vm/dist/cli.js",
     "--kernel",
