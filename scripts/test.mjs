@@ -113,8 +113,8 @@ await main(async (args) => {
   // The ELF parser is compared with binutils' readelf.
   await requireDebianPackages(["binutils"]);
   if (inVm) {
-    // bpftool is what the loader's results are compared with.
-    await requireVmPackages("bpftool");
+    // bpftool is what the loader's results are compared with; in tmux the command line's screens are looked at.
+    await requireVmPackages("bpftool", "tmux");
   }
 
   if ((!options.kernels && !options.clients) || options.unit) {

@@ -45,8 +45,9 @@ export class Screen implements Disposable {
   draw(lines: readonly string[]): void {
     if (!this.#entered) return;
     const { columns, rows } = this.size;
-    const shown = lines.slice(0, rows).map((line) => `${cutLine(line, columns)}\u001b[0m\u001b[K`);
-    writeAll(1, `\u001b[H${shown.join("\r\n")}\u001b[J`);
+    // Each line is erased before it is written: erased after, a line of the full width would lose its last character.
+    const shown = lines.slice(0, rows).map((line) => `\u001b[2K${cutLine(line, columns)}\u001b[0m`);
+    writeAll(1, `\u001b[H${shown.join("\r\n")}${shown.length < rows ? "\r\n\u001b[J" : ""}`);
   }
 
   [Symbol.dispose](): void {
