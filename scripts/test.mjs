@@ -199,7 +199,7 @@ async function inTurns(runs) {
 }
 
 /** Runs compiled tests in the VM, once more where the machine itself failed. */
-async function suiteInVm({ kernel, files, folders, env = [], memory, machine = [] }, output) {
+async function suiteInVm({ kernel, files, folders, env = [], machine = [] }, output) {
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
   const limit = ["--timeout", String(VM_LIMIT_SECONDS)];
