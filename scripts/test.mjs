@@ -203,17 +203,7 @@ async function suiteInVm({ kernel, files, folders, env = [], machine = [] }, out
   const { cacheFolder } = await import("../test/vm/dist/index.js");
   const cache = ["--env", `WEIR_CACHE=${cacheFolder()}`];
   const limit = ["--timeout", String(VM_LIMIT_SECONDS)];
-  const vm = [
-    "test/vm/dist/cli.js",
-    "--kernel",
-    kernel,
-    ...limit,
-    ...size,
-    ...machine,
-    ...cache,
-    ...env,
-    "--",
-  ];
+  const vm = ["test/vm/dist/cli.js", "--kernel", kernel, ...limit, ...machine, ...cache, ...env, "--"];
   const command = [...vm, process.execPath, "scripts/suite.mjs", files, ...folders];
   const result = await suite(process.execPath, command, output);
   if (!result.broken || result.status !== VM_FAILED) return result;
