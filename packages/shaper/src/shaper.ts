@@ -457,7 +457,10 @@ export class Shaper implements Disposable {
     } else if (record.state !== "applying") {
       if (leaving.includes("egress")) drain(rt, link.index);
       // Filters are known by their entry, which is another one where the attachment has changed its aggregate.
-      const entries = new Set([entryOf((before ?? record).slot, "egress"), egress.entry]);
+      const isKnown = before?.state === "active" || this.#hasTwin(record);
+      const entries = isKnown
+        ? new Set([entryOf((before ?? record).slot, "egress"), egress.entry])
+        : [undefined];
       for (const entry of entries) unstampEgress(rt, link.index, { ...egress, entry }, found.root);
     }
     if (limits.ingress) {
@@ -505,7 +508,17 @@ export class Shaper implements Disposable {
   /** Gives the others of an aggregate their limits back, after one that was to change them failed. */
   #restoreMembers(datapath: Datapath, record: AttachmentRecord): void {
     const [member] = this.#slots.members(record);
-    if (member) this.#setLimits(datapath, member, record);
+    if (!member) return;
+    this.#setLimits(datapath, member, record);
+    if (member.guard) this.#protect(member);
+  }
+
+  /** Whether one that goes had changed what others of its aggregate have, and no record of theirs says so. */
+  #hasLeftOthersChanged(datapath: Datapath, record: AttachmentRecord): boolean {
+    const member = this.#slots.members(record).find(({ slot }) => slot === record.slot);
+    if (!member) return false;
+    const { problems } = inspectEntries(member, datapath, this.#uplinks.entries(member));
+    return problems.length > 0 && problems.every(({ code }) => code !== "ENTRY_LOST");
   }
 
   /** Gives entries back that an attachment had, and its place in the aggregate. */
@@ -628,7 +641,9 @@ export class Shaper implements Disposable {
       const link = rt.links.find(record.ifindex);
       if (link) {
         unstampIngress(rt, link.index, ingress);
-        unstampEgress(rt, link.index, egress, record.found.root);
+        // Where a change of its aggregate was cut short, its filter may still name the entry that it had before.
+        const entry = record.state === "active" || this.#hasTwin(record) ? egress.entry : undefined;
+        unstampEgress(rt, link.index, { ...egress, entry }, record.found.root);
         if (record.gso) restoreGso(rt, link, record.gso);
         if (!record.found.clsact && isUnused(rt, link.index)) {
           rt.qdiscs.removeIfPresent({ index: link.index, parent: "clsact", kind: "clsact" });
@@ -637,8 +652,16 @@ export class Shaper implements Disposable {
     }
     // What others of an aggregate have is kept by their records, so this one's goes last.
     this.#slots.release(datapath, record);
+    if (datapath && this.#hasLeftOthersChanged(datapath, record)) this.#restoreMembers(datapath, record);
     this.#records.remove(record.id);
     this.#slots.leave(record);
+  }
+
+  /** Whether another attachment has the same device. */
+  #hasTwin({ id, namespace, ifindex }: AttachmentRecord): boolean {
+    return this.list().some(
+      (other) => other.id !== id && other.namespace === namespace && other.ifindex === ifindex,
+    );
   }
 
   /** Records that a removal has begun. A full disk takes no mark, but must not keep a pod from being removed. */

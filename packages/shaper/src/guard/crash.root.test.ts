@@ -1,70 +1,19 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { BpfLink, BpfMap } from "@weir/bpf-loader";
-import { NetlinkSocket } from "@weir/netlink";
+import { BpfMap } from "@weir/bpf-loader";
 import { test as uvu } from "uvu";
 import * as assert from "uvu/assert";
-import { Datapath } from "../datapath.js";
 import type { Limits } from "../limits.js";
-import { RecordStore } from "../records.js";
 import type { Shaper, ShaperOptions } from "../shaper.js";
-import { hasTcx, ProgramTable } from "../tcx/program-table.js";
+import { hasTcx } from "../tcx/program-table.js";
+import { dies } from "../testing/dies.js";
 import { GuardLab, type LabPod } from "../testing/guard-lab.js";
 import { needs } from "../testing/needs.js";
-import { DeviceStore } from "./device-store.js";
-import { GuardMaps } from "./maps.js";
 
 const test = needs("sch_fq", "ifb", "ipvlan");
 const both: Limits = { egress: { bitsPerSecond: 5_000_000n }, ingress: { bitsPerSecond: 5_000_000n } };
 /** More than any operation takes; each test ends at the first number that the operation survives. */
 const MOST_STEPS = 120;
-
-/** What changes the kernel or the disk. */
-const steps = [
-  [NetlinkSocket.prototype, ["acknowledge"]],
-  [Datapath.prototype, ["setLimit", "take", "free"]],
-  [RecordStore.prototype, ["write", "remove"]],
-  [
-    GuardMaps.prototype,
-    ["setLimit", "take", "free", "setAddress", "removeAddress", "setSender", "removeSender"],
-  ],
-  [GuardMaps.prototype, ["setKnown", "forgetUplink"]],
-  [DeviceStore.prototype, ["join", "leave", "isDeserted", "write", "remove"]],
-  [BpfLink.prototype, ["pin"]],
-  [ProgramTable.prototype, ["set"]],
-] as const;
-
-class Killed extends Error {}
-
-/**
- * Runs an operation that dies right before its n-th step: that step and all later ones do nothing but throw, so that
- * nothing can be taken back either, and descriptors are closed on the way out as the kernel would.
- * @returns whether it died
- */
-function dies(at: number, work: () => void): boolean {
-  let count = 0;
-  let dead = false;
-  const restore: (() => void)[] = [];
-  for (const [prototype, names] of steps) {
-    for (const name of names) {
-      const original = Reflect.get(prototype, name) as (...args: unknown[]) => unknown;
-      restore.push(() => Reflect.set(prototype, name, original));
-      Reflect.set(prototype, name, function step(this: unknown, ...args: unknown[]) {
-        dead ||= ++count === at;
-        if (dead) throw new Killed("killed");
-        return original.apply(this, args);
-      });
-    }
-  }
-  try {
-    work();
-  } catch (error) {
-    if (!dead) throw error;
-  } finally {
-    for (const put of restore) put();
-  }
-  return dead;
-}
 
 /** What weir has in the kernel and on disk on the node's side. */
 function left(lab: GuardLab): unknown {
