@@ -86,14 +86,14 @@ const isSane = async (terminal: Terminal) => {
 
 test("status fits 80 columns, and says more at 200", async () => {
   using _traffic = sending();
-  using narrow = new Terminal(80, 24, env);
+  using narrow = await Terminal.open(80, 24, env);
   narrow.type(`${weir} status`);
   const lines = await narrow.shows(/ingress .*ok/);
   const at = lines.findIndex((line) => line.startsWith("POD "));
   assert.match(lines[at]!, /^POD +IFACE {2}DIR +LIMIT +NOW( +WAIT)? +DROPS {2}MARKS( +PACKETS)? +HEALTH$/);
   assert.match(lines[at + 1]!, /^production\/\S*…\S*x2k9p +eth0 +egress +1M +[\d.]+[kM] .* ok$/);
   assert.match(lines[at + 2]!, /^production\/\S*…\S*x2k9p +eth0 +ingress +1M +[\d.]+[kM]? .* ok$/);
-  using wide = new Terminal(200, 24, env);
+  using wide = await Terminal.open(200, 24, env);
   wide.type(`${weir} status`);
   const more = (await wide.shows(/ingress .*ok/)).join("\n");
   assert.match(more, /^POD .* WAIT .* PACKETS +BYTES +HEALTH +ID$/m);
@@ -102,7 +102,7 @@ test("status fits 80 columns, and says more at 200", async () => {
 
 test("top follows the terminal's size and keys, and gives the screen back", async () => {
   using _traffic = sending();
-  using terminal = new Terminal(80, 24, env);
+  using terminal = await Terminal.open(80, 24, env);
   terminal.type("echo before");
   await terminal.shows(/^before$/m);
   terminal.type(`${weir} top --interval 0.5`);
@@ -130,7 +130,7 @@ test("top follows the terminal's size and keys, and gives the screen back", asyn
 
 test("top gives the screen back on Ctrl-C, and when it is ended by SIGTERM", async () => {
   for (const end of ["C-c", "SIGTERM"] as const) {
-    using terminal = new Terminal(80, 24, env);
+    using terminal = await Terminal.open(80, 24, env);
     terminal.type(`echo before; ${weir} top; echo status $?`);
     await terminal.shows(/^weir top/m);
     if (end === "C-c") terminal.press(end);
@@ -146,7 +146,7 @@ test("doctor's table fits 80 columns, and names what is damaged with what to do"
     using rt = Rtnetlink.open({ netns: pod.netns });
     rt.qdiscs.remove({ index: rt.links.get("eth0").index, parent: "root" });
   }
-  using terminal = new Terminal(80, 50, env);
+  using terminal = await Terminal.open(80, 50, env);
   terminal.type(`${weir} doctor; echo status $?`);
   const lines = await terminal.shows(/^status \d$/m);
   const text = lines.join("\n");
@@ -166,7 +166,7 @@ test("doctor's table fits 80 columns, and names what is damaged with what to do"
 test("trace shows how long packets wait, as a picture and as JSON, and leaves nothing", async () => {
   using _traffic = sending();
   const before = pod.everything;
-  using terminal = new Terminal(80, 70, env);
+  using terminal = await Terminal.open(80, 70, env);
   terminal.type(`${weir} trace ${name} --seconds 3; echo status $?`);
   const lines = await terminal.shows(/^status \d$/m);
   const text = lines.join("\n");

@@ -13,14 +13,28 @@ export function hasTmux(): boolean {
 export class Terminal implements Disposable {
   readonly #socket = `weir-test-${process.pid}-${Math.random().toString(36).slice(2)}`;
 
-  /** @param env of the shell, beside PATH and TERM */
-  constructor(columns: number, rows: number, env: { [name: string]: string } = {}) {
+  private constructor() {}
+
+  /**
+   * Opens one whose shell waits for a line: what is typed before its prompt is there stands in front of it.
+   * @param env of the shell, beside PATH and TERM
+   */
+  static async open(columns: number, rows: number, env: { [name: string]: string } = {}): Promise<Terminal> {
+    const terminal = new Terminal();
     const size = ["-x", String(columns), "-y", String(rows)];
-    const variables = Object.entries({ ...env, PS1: "$ ", ENV: "" }).flatMap(([name, value]) => [
+    const variables = Object.entries({ ...env, ENV: "" }).flatMap(([name, value]) => [
       "-e",
       `${name}=${value}`,
     ]);
-    this.#tmux("-f", "/dev/null", "new-session", "-d", ...size, ...variables, "sh");
+    terminal.#tmux("-f", "/dev/null", "new-session", "-d", ...size, ...variables, "sh");
+    try {
+      // As root; any other user's ends in "$".
+      await terminal.shows(/^[#$]/);
+    } catch (error) {
+      terminal[Symbol.dispose]();
+      throw error;
+    }
+    return terminal;
   }
 
   /** Types a line. */
