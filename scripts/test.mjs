@@ -292,10 +292,11 @@ function suite(program, args, output = process.stdout) {
 function summarise(results) {
   console.log("\n=== Summary");
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const { where, passed, failed, skipped, broken } of results) {
+  for (const { where, passed, failed, skipped, broken, again = [] } of results) {
     console.log(
       `${where}: ${passed} passed, ${failed} failed, ${skipped} skipped${broken ? " (ended before its summary)" : ""}`,
     );
+    for (const file of again) console.log(`  UNSTEADY: ${file} failed at first, and passed when run again alone`);
     total.passed += passed;
     total.failed += failed;
     total.skipped += skipped;
