@@ -8,6 +8,7 @@ export type { GuardOptions } from "./guard/options.js";
 export type { DirectionState, Inspection } from "./inspection.js";
 export {
   type Direction,
+  directions,
   type Limit,
   type Limits,
   MAX_BITS_PER_SECOND,

@@ -1,3 +1,5 @@
+import type { Direction } from "./limits.js";
+
 /** The fq qdisc that weir puts at a device's root is known by this handle: "77e1:". */
 export const FQ_HANDLE = 0x77e1_0000;
 
@@ -22,7 +24,7 @@ export function ifbName(ifindex: number): string {
 }
 
 /** The map entry of a slot's direction. Entry 0 is never used: a filter without a classid would find it. */
-export function entryOf(slot: number, direction: "egress" | "ingress"): number {
+export function entryOf(slot: number, direction: Direction): number {
   return slot * 2 + (direction === "ingress" ? 1 : 0);
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
 import type { GsoRecord } from "./gso.js";
 import type { GuardRecord } from "./guard/guard.js";
-import type { Limits } from "./limits.js";
+import { directions, type Limits } from "./limits.js";
 import { namesIn, readState, removeFile, TEMPORARY, writeState } from "./state-files.js";
 
 /** A root qdisc that weir took the place of, as the kernel described it. */
@@ -140,7 +140,7 @@ function decode(value: unknown): AttachmentRecord {
   }
   if (typeof record.found?.clsact !== "boolean") throw new Error("its field found is missing");
   const limits: Limits = {};
-  for (const direction of ["egress", "ingress"] as const) {
+  for (const direction of directions) {
     const limit = record.limits?.[direction];
     if (!limit) continue;
     limits[direction] = { bitsPerSecond: BigInt(limit.bitsPerSecond) };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Attachment } from "./attachment.js";
 import { type Datapath, MAX_SLOTS } from "./datapath.js";
 import { ShaperError } from "./errors.js";
-import { directions } from "./limits.js";
+import { type Direction, directions } from "./limits.js";
 import { entryOf } from "./names.js";
 import type { AttachmentRecord, RecordStore } from "./records.js";
 import { namesIn, removeEmpty } from "./state-files.js";
@@ -99,7 +99,7 @@ export function ownerOf(name: string): bigint {
   return hash === 0n ? 1n : hash;
 }
 
-function owns(datapath: Datapath, record: AttachmentRecord, direction: "egress" | "ingress"): boolean {
+function owns(datapath: Datapath, record: AttachmentRecord, direction: Direction): boolean {
   return datapath.limit(entryOf(record.slot, direction)).owner === entryOwner(record);
 }
 

@@ -1,9 +1,7 @@
-import type { Direction, DirectionState } from "@weir/shaper";
+import { type DirectionState, directions } from "@weir/shaper";
 import type { AttachmentState } from "../reconcile/attachment-checker.js";
 import { type Counted, SteadyCounters } from "./counters.js";
 import type { AgentMetrics, Sample } from "./metrics.js";
-
-const directions: readonly Direction[] = ["egress", "ingress"];
 
 interface Series {
   labels: { namespace: string; pod: string; interface: string; direction: string };

@@ -1,4 +1,4 @@
-import type { AttachmentRecord, Direction, Limit, Limits } from "@weir/shaper";
+import { type AttachmentRecord, type Direction, directions, type Limit, type Limits } from "@weir/shaper";
 import { isPod, type Pod } from "../pods/pod.js";
 import type { Wanted, WantedRate } from "../pods/wanted.js";
 import type { CachedInterface } from "./cni-cache.js";
@@ -15,8 +15,6 @@ export interface Place {
 
 /** What a place should be: shaped in some way, unshaped, or left as it is. */
 export type Target = { plan: InterfacePlan } | "unshaped" | "untouched";
-
-const directions: readonly Direction[] = ["egress", "ingress"];
 
 /** The interfaces of a pod, from the records and from libcni's cache. */
 export function placesOf(

@@ -1,4 +1,4 @@
-import type { Direction } from "@weir/shaper";
+import { type Direction, directions } from "@weir/shaper";
 import type { Rates, Settings } from "../config.js";
 import { parseRate } from "../quantity.js";
 import { annotationOf, NETWORKS_ANNOTATION, type Pod } from "./pod.js";
@@ -24,8 +24,6 @@ export interface Wanted {
   of(ifname: string): { [direction in Direction]: WantedRate };
   wrong: WrongAnnotation[];
 }
-
-const directions: readonly Direction[] = ["egress", "ingress"];
 
 /** What a pod's annotations and the node's settings say together. */
 export function wantedOf(pod: Pod, { defaults, maximum }: Pick<Settings, "defaults" | "maximum">): Wanted {

@@ -1,4 +1,4 @@
-import type { Limits } from "@weir/shaper";
+import { directions, type Limits } from "@weir/shaper";
 import type { Planner } from "../place/planner.js";
 
 /** A planner that knows rates and `markMs`: the plugin's own is the one of another package. */
@@ -12,7 +12,7 @@ export const testPlanner: Planner = (text, { containerId, ifname, netns, pod }) 
   const bandwidth = egressRate === undefined ? runtimeConfig?.bandwidth : { egressRate };
   if (!bandwidth) return undefined;
   const limits: Limits = {};
-  for (const direction of ["egress", "ingress"] as const) {
+  for (const direction of directions) {
     const rate = bandwidth[`${direction}Rate`];
     if (rate !== undefined) {
       limits[direction] = { bitsPerSecond: BigInt(rate), ...(markMs === undefined ? {} : { markMs }) };

@@ -1,4 +1,4 @@
-import { type Limits, removeTraces, Shaper, type ShaperOptions } from "@weir/shaper";
+import { directions, type Limits, removeTraces, Shaper, type ShaperOptions } from "@weir/shaper";
 import { formatRate } from "../units.js";
 import { findAttachment, findAttachments } from "./attachments.js";
 import { CommandError, type ExitCode, exitCode } from "./errors.js";
@@ -41,7 +41,7 @@ export function apply(
     terminal.printJson(statusJson(known(shaper.inspect(id))));
     return exitCode.OK;
   }
-  const parts = (["egress", "ingress"] as const)
+  const parts = directions
     .filter((direction) => limits[direction])
     .map((direction) => `${direction} ${formatRate(limits[direction]!.bitsPerSecond)}`);
   terminal.print(`${id}: ${parts.join(", ")}`);

@@ -1,4 +1,4 @@
-import type { Limit } from "@weir/shaper";
+import type { Direction, Limit } from "@weir/shaper";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { shaperOptions } from "../options.js";
 import { VERSION } from "../version.js";
@@ -342,7 +342,7 @@ interface RemoveOptions extends JsonOption {
 }
 
 function limitOf(
-  direction: "egress" | "ingress",
+  direction: Direction,
   given: ApplyOptions,
   times: Pick<Limit, "horizonMs" | "markMs">,
   command: Command,

@@ -1,13 +1,14 @@
-import type {
-  AttachmentRecord,
-  Direction,
-  DirectionState,
-  GsoState,
-  GuardState,
-  Inspection,
-  Limit,
-  Problem,
-  Shaper,
+import {
+  type AttachmentRecord,
+  type Direction,
+  type DirectionState,
+  directions,
+  type GsoState,
+  type GuardState,
+  type Inspection,
+  type Limit,
+  type Problem,
+  type Shaper,
 } from "@weir/shaper";
 import { joinRemedy } from "../cni/explain.js";
 import type { Printable } from "../json.js";
@@ -95,7 +96,7 @@ export interface StatusRow {
 /** A row for each direction that is limited. */
 export function statusRows(all: readonly Known[], meter: RateMeter): StatusRow[] {
   return all.flatMap((one) =>
-    (["egress", "ingress"] as const).flatMap((direction): StatusRow[] => {
+    directions.flatMap((direction): StatusRow[] => {
       const state = one[direction];
       const limit = state ?? one.record.limits[direction];
       if (!limit) return [];

@@ -1,4 +1,4 @@
-import { Shaper, type Uplink, type UplinkRates } from "@weir/shaper";
+import { type Direction, Shaper, type Uplink, type UplinkRates } from "@weir/shaper";
 import type { Printable } from "../json.js";
 import { formatRate } from "../units.js";
 import type { Context } from "./commands.js";
@@ -48,7 +48,7 @@ export function listUplinks({ terminal, options, json }: Context): ExitCode {
   }
   const rows = uplinks.flatMap((uplink) => {
     const { name, ingressBitsPerSecond, guaranteedBitsPerSecond: guaranteed, attachments } = uplink;
-    const row = (direction: "egress" | "ingress", capacity: bigint) => [
+    const row = (direction: Direction, capacity: bigint) => [
       { text: name, style: terminal.style.bold },
       direction,
       formatRate(capacity),

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import {
   type Attachment,
   type Direction,
+  directions,
   type Limit,
   type Limits,
   MAX_BITS_PER_SECOND,
@@ -89,7 +90,7 @@ export function wantedLimits(
     ...(shapedSubnets ? { shapedSubnets } : {}),
     ...(unshapedSubnets ? { unshapedSubnets } : {}),
   };
-  for (const direction of ["egress", "ingress"] as const) {
+  for (const direction of directions) {
     const limit = rates[direction];
     if (limit) limits[direction] = { ...limit, ...waits, ...shareOf(settings, direction, limit) };
   }

@@ -1,5 +1,6 @@
 import {
   checkRequirements,
+  directions,
   type Limit,
   type Limits,
   Shaper,
@@ -114,7 +115,7 @@ function check({ environment, input, options }: Call): Reply {
 
 /** The limits that are in force must be those that the configuration names. */
 function compareLimits(wanted: Limits, live: Limits): void {
-  for (const direction of ["egress", "ingress"] as const) {
+  for (const direction of directions) {
     const [want, is] = [describe(wanted[direction]), describe(live[direction])];
     if (want === is) continue;
     throw new CniError(

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { MAX_HORIZON_MS, MAX_WEIGHT } from "@weir/shaper";
+import { directions, MAX_HORIZON_MS, MAX_WEIGHT } from "@weir/shaper";
 import { field, isObject, type Json, type JsonObject } from "../json.js";
 import { type NetworkConfiguration, show } from "./configuration.js";
 import { CniError, CniErrorCode } from "./errors.js";
@@ -76,7 +76,7 @@ function readShare(fields: JsonObject, settings: Settings): void {
     if (typeof uplink !== "string" || uplink === "") throw invalid("uplink", uplink, "the name of an uplink");
     settings.uplink = uplink;
   }
-  for (const direction of ["egress", "ingress"] as const) {
+  for (const direction of directions) {
     const guarantee = field(fields, `${direction}Guarantee`);
     if (guarantee !== undefined) {
       if (typeof guarantee !== "number" || !Number.isSafeInteger(guarantee) || guarantee < 0) {

@@ -1,4 +1,4 @@
-import { type AttachmentRecord, Shaper } from "@weir/shaper";
+import { type AttachmentRecord, directions, Shaper } from "@weir/shaper";
 import type { Context } from "../commands.js";
 import { CommandError, type ExitCode, exitCode } from "../errors.js";
 import { RateMeter } from "../rates.js";
@@ -106,7 +106,7 @@ function refreshed(shaper: Shaper, record: AttachmentRecord, before: Known): Kno
   } catch {
     return next;
   }
-  for (const direction of ["egress", "ingress"] as const) {
+  for (const direction of directions) {
     const [state, counted] = [before[direction], counters[direction]];
     if (!state || !counted) continue;
     const limit = record.limits[direction];

@@ -1,4 +1,4 @@
-import { type AttachmentRecord, type Direction, Shaper, Trace } from "@weir/shaper";
+import { type AttachmentRecord, type Direction, directions, Shaper, Trace } from "@weir/shaper";
 import type { Printable } from "../../json.js";
 import { findAttachment, podName } from "../attachments.js";
 import type { Context } from "../commands.js";
@@ -47,7 +47,7 @@ export async function trace(
   const elapsed = () => performance.now() - began;
   const seen = (): DirectionTrace[] => {
     const now = shaper.counters(record.id);
-    return (["egress", "ingress"] as const).flatMap((direction) =>
+    return directions.flatMap((direction) =>
       directionTrace(direction, record, waits, before, now, elapsed()),
     );
   };
