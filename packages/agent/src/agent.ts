@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Shaper, type ShaperOptions } from "@weir/shaper";
+import { DEFAULT_STATE_DIRECTORY, Shaper, type ShaperOptions } from "@weir/shaper";
 import type { Logger } from "pino";
 import { ApiClient } from "./api/client.js";
 import { EventWriter } from "./api/events.js";
@@ -105,7 +105,7 @@ export class Agent {
   private constructor(options: AgentOptions) {
     const { log, nodeName, version, planner } = options;
     this.#options = options;
-    const { stateDirectory = "/run/weir" } = options.shaper ?? {};
+    const { stateDirectory = DEFAULT_STATE_DIRECTORY } = options.shaper ?? {};
     this.#config = new ConfigFile({ path: options.configFile, stateDirectory, log });
     const shaper = { ...options.shaper, lockTimeoutMs: LOCK_TIMEOUT_MS };
     const client = ApiClient.open(options.kubeconfig);

@@ -16,11 +16,12 @@ export {
   MIN_BITS_PER_SECOND,
   validateLimits,
 } from "./limits.js";
+export { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "./options.js";
 export type { Problem } from "./problem.js";
 export { parseQuantity } from "./quantity.js";
 export type { AttachmentRecord, FoundQdisc } from "./records.js";
 export { checkRequirements, type Requirement } from "./requirements.js";
-export { type GcReport, Shaper, type ShaperOptions } from "./shaper.js";
+export { type GcReport, Shaper } from "./shaper.js";
 export { removeTraces, Trace, type TraceCounts, type TraceOptions, type TraceSample } from "./trace/trace.js";
 export {
   DEFAULT_WEIGHT,

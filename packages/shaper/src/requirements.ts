@@ -5,8 +5,8 @@ import { hasCapability, isBpffs, kernelVersion, NetworkNamespace, raiseMemlockLi
 import { gsoMaxSize } from "./gso.js";
 import { loadGuard, seesSenders } from "./guard/program.js";
 import { moduleRemedy } from "./kernel-module.js";
+import { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "./options.js";
 import { hasAtomics, hasTypedTimestamps, loadProgram } from "./program-loader.js";
-import type { ShaperOptions } from "./shaper.js";
 import { hasTcx } from "./tcx/program-table.js";
 
 /** One thing that shaping needs from the machine, or is better with. */
@@ -29,7 +29,7 @@ export interface Requirement {
  * that is gone afterwards, and the BPF program is loaded and dropped.
  */
 export function checkRequirements(options: ShaperOptions = {}): Requirement[] {
-  const { bpffs = "/sys/fs/bpf", stateDirectory = "/run/weir" } = options;
+  const { bpffs = DEFAULT_BPFFS, stateDirectory = DEFAULT_STATE_DIRECTORY } = options;
   const requirements = [kernel(), ...capabilities(), pins(bpffs), state(stateDirectory)];
   if (!hasCapability("CAP_SYS_ADMIN") || !hasCapability("CAP_NET_ADMIN") || !hasCapability("CAP_BPF")) {
     return requirements;

@@ -9,12 +9,13 @@ import { checkEgress, findClsact, stampEgress, unstampEgress } from "./egress.js
 import { ShaperError } from "./errors.js";
 import { applyGso, gsoState, planGso, restoreGso, withoutCap } from "./gso.js";
 import { Guard, type GuardRecord, SWITCHED_OFF, succeed } from "./guard/guard.js";
-import { type GuardOptions, type GuardPolicy, guardPolicy } from "./guard/options.js";
+import { type GuardPolicy, guardPolicy } from "./guard/options.js";
 import { checkIngress, drainIngress, removeIfb, stampIngress, unstampIngress } from "./ingress.js";
 import { type Inspection, inspectDevice, inspectEntries } from "./inspection.js";
 import { installedVersion } from "./installation.js";
 import { type Direction, directions, equalLimits, type Limits, validateLimits } from "./limits.js";
 import { entryOf } from "./names.js";
+import { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "./options.js";
 import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
 import { type AttachmentRecord, RecordStore } from "./records.js";
@@ -27,28 +28,6 @@ import { removeHeld } from "./tcx/held-link.js";
 import { hasTcx, ProgramSlot, ProgramTable } from "./tcx/program-table.js";
 import { type UplinkRates, validateShares } from "./uplink/rates.js";
 import { type Uplink, Uplinks } from "./uplink/uplinks.js";
-
-/** Where a shaper keeps its state. */
-export interface ShaperOptions {
-  /** Where the BPF filesystem is mounted; default /sys/fs/bpf. */
-  bpffs?: string;
-  /** The folder of records and of the lock; default /run/weir. It must not survive a reboot. */
-  stateDirectory?: string;
-  /** How long to wait for another process that is changing an attachment; default 10,000. */
-  lockTimeoutMs?: number;
-  /**
-   * Whether what a pod sends is also policed on the host's side of its device, where the pod cannot get round it, and
-   * what becomes of packets from sources that the guard does not know. By default that stays as it is, and a new
-   * attachment is guarded wherever that is possible; where a guard is asked for and cannot be had, `apply` fails.
-   */
-  guard?: boolean | GuardOptions;
-  /**
-   * Whether packets are stamped by links that the host holds, where the kernel has tcx (Linux 6.6), so that a pod with
-   * CAP_NET_ADMIN cannot take them off its device; by default that stays as it is, and new attachments get filters. It
-   * takes `apply` a grace period of RCU (10 to 30 ms) for each direction; {@link Shaper.hold} can do it later.
-   */
-  hold?: boolean;
-}
 
 /** What {@link Shaper.gc} did. */
 export interface GcReport {
@@ -82,8 +61,8 @@ export class Shaper implements Disposable {
   #table: ProgramTable | undefined;
 
   private constructor(options: ShaperOptions) {
-    this.#bpffs = options.bpffs ?? "/sys/fs/bpf";
-    this.#stateDirectory = options.stateDirectory ?? "/run/weir";
+    this.#bpffs = options.bpffs ?? DEFAULT_BPFFS;
+    this.#stateDirectory = options.stateDirectory ?? DEFAULT_STATE_DIRECTORY;
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 10_000;
     this.#records = new RecordStore(this.#stateDirectory);
     this.#slots = new Slots(this.#records, this.#stateDirectory);

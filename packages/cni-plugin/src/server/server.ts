@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import type { ShaperOptions } from "@weir/shaper";
+import { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "@weir/shaper";
 import { NetworkNamespace } from "@weir/syscall";
 import { runPlugin } from "../cni/run.js";
 import { Slot } from "./slot.js";
@@ -53,7 +53,7 @@ export class CallServer {
   #made = 0;
 
   private constructor(options: ShaperOptions, served: (call: ServedCall) => void) {
-    const { bpffs = "/sys/fs/bpf", stateDirectory = "/run/weir" } = options;
+    const { bpffs = DEFAULT_BPFFS, stateDirectory = DEFAULT_STATE_DIRECTORY } = options;
     this.path = serverLink(options);
     this.#options = options;
     this.#served = served;

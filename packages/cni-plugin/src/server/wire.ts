@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ShaperOptions } from "@weir/shaper";
+import { DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "@weir/shaper";
 import { VERSION } from "../version.js";
 
 // What the launcher, scripts/launcher.sh, and a CallServer say to each other. Both are weir of the same version: the
@@ -32,7 +32,7 @@ export const MAX_CALL_BYTES = 1024 * 1024;
 export const PATIENCE_SECONDS = 10;
 
 /** Where callers of this version look for a server: a symbolic link to its folder. */
-export function serverLink({ stateDirectory = "/run/weir" }: ShaperOptions): string {
+export function serverLink({ stateDirectory = DEFAULT_STATE_DIRECTORY }: ShaperOptions): string {
   return join(stateDirectory, `server-${VERSION}`);
 }
 

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseAddress, Rtnetlink } from "@weir/netlink";
 import { mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
-import { Shaper, type ShaperOptions } from "../shaper.js";
+import type { ShaperOptions } from "../options.js";
+import { Shaper } from "../shaper.js";
 
 /** How a pod's device is joined to its node. */
 export type PodKind = "ipvlan l2" | "ipvlan l3" | "macvlan" | "veth";

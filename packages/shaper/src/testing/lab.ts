@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Rtnetlink } from "@weir/netlink";
 import { mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
-import type { ShaperOptions } from "../shaper.js";
+import type { ShaperOptions } from "../options.js";
 
 /** What a test shapes: a namespace with a device on a wire, and folders of its own for pins and records. */
 export class Lab implements Disposable {

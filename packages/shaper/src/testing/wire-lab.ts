@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Rtnetlink } from "@weir/netlink";
 import { mountBpffs, NetworkNamespace, Socket, unmount } from "@weir/syscall";
-import type { ShaperOptions } from "../shaper.js";
+import type { ShaperOptions } from "../options.js";
 
 /** The kinds of devices that a pod may have. */
 export const podDevices = [

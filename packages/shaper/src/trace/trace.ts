@@ -4,9 +4,10 @@ import { monotonicNow, type NetworkNamespace } from "@weir/syscall";
 import { ShaperError } from "../errors.js";
 import type { Direction } from "../limits.js";
 import { EGRESS_PRIORITY, ifbName } from "../names.js";
+import { DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "../options.js";
 import { openInside, reopenNamespace } from "../place.js";
 import { type AttachmentRecord, RecordStore } from "../records.js";
-import type { GcReport, ShaperOptions } from "../shaper.js";
+import type { GcReport } from "../shaper.js";
 import { traceObjectBase64 } from "./trace-object.js";
 
 /** The name of the program of bpf/trace.bpf.c, by which tc shows its filters and weir finds them. */
@@ -72,7 +73,7 @@ export class Trace implements Disposable {
    * @throws ShaperError NOT_FOUND for an unknown id, NETNS_MISSING and DEVICE_MISSING where what it shaped is gone
    */
   static open(id: string, options: ShaperOptions & TraceOptions = {}): Trace {
-    const { stateDirectory = "/run/weir", sampleEvery = 1, lifetimeMs = 60_000 } = options;
+    const { stateDirectory = DEFAULT_STATE_DIRECTORY, sampleEvery = 1, lifetimeMs = 60_000 } = options;
     const record = new RecordStore(stateDirectory).read(id);
     if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
     const namespace = reopenNamespace(record);
@@ -163,7 +164,7 @@ function load(sampleEvery: number, lifetimeMs: number): LoadedObject {
  * way ends.
  * @returns the ids of the attachments that had some, and what could not be removed; it goes on past errors
  */
-export function removeTraces({ stateDirectory = "/run/weir" }: ShaperOptions = {}): GcReport {
+export function removeTraces({ stateDirectory = DEFAULT_STATE_DIRECTORY }: ShaperOptions = {}): GcReport {
   const report: GcReport = { removed: [], problems: [] };
   const { records } = new RecordStore(stateDirectory).readAll();
   for (const record of records) {
