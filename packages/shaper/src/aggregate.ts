@@ -1,9 +1,8 @@
 import type { Datapath } from "./datapath.js";
-import { type Direction, directions, equalLimits, type Limits, MAX_BITS_PER_SECOND } from "./limits.js";
+import { type Direction, directions, type Limits, MAX_BITS_PER_SECOND, sameLimits } from "./limits.js";
 import { entryOf } from "./names.js";
 import type { AttachmentRecord, RecordStore } from "./records.js";
 import { entryOwner, type Slots } from "./slots.js";
-import { sameSubnets } from "./subnets.js";
 
 /**
  * Sets the limits of a record's entries; what only others of its aggregate limit stays.
@@ -49,8 +48,7 @@ export function spreadLimits(slots: Slots, records: RecordStore, record: Attachm
       ...(theirs.ingress ? { ingress: ingress ?? theirs.ingress } : {}),
       ...subnets,
     };
-    const same = directions.every((direction) => equalLimits(wanted[direction], theirs[direction]));
-    if (same && sameSubnets(wanted, theirs) && member.uplink === record.uplink) continue;
+    if (sameLimits(wanted, theirs) && member.uplink === record.uplink) continue;
     const { uplink: _, ...others } = member;
     const shared = record.uplink === undefined ? {} : { uplink: record.uplink };
     records.write({ ...others, ...shared, limits: wanted });

@@ -14,6 +14,7 @@ export {
   MAX_BITS_PER_SECOND,
   MAX_HORIZON_MS,
   MIN_BITS_PER_SECOND,
+  sameLimits,
   validateLimits,
 } from "./limits.js";
 export { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "./options.js";

@@ -12,7 +12,7 @@ import {
   quantumNs,
   tickShift,
 } from "./limit-entry.js";
-import { validateLimits } from "./limits.js";
+import { type Limits, sameLimits, validateLimits } from "./limits.js";
 
 test("limits outside 1 kbit/s to below 1 Pbit/s are refused with the direction and the value", () => {
   for (const bitsPerSecond of [0n, -1n, 1n, 999n, 1_000_000_000_000_000n, 2n ** 64n]) {
@@ -99,6 +99,16 @@ test("the wheel reaches over a second, and over a thousand packets of a low limi
     slow >= 1024n * quantumNs({ bitsPerSecond: 1_000n }) &&
       slow < 2048n * quantumNs({ bitsPerSecond: 1_000n }),
   );
+});
+
+test("limits are the same where every field of both directions and the subnets are", () => {
+  const limits: Limits = { egress: { bitsPerSecond: 5000n, markMs: 3 }, shapedSubnets: ["10.0.0.0/8"] };
+  const { egress } = limits;
+  assert.ok(sameLimits(limits, { ingress: undefined, ...limits, unshapedSubnets: [] } as Limits));
+  assert.not(sameLimits(limits, { ...limits, egress: { ...egress!, weight: 7 } }));
+  assert.not(sameLimits(limits, { ...limits, ingress: egress! }));
+  assert.not(sameLimits(limits, { ...limits, shapedSubnets: ["10.0.0.0/9"] }));
+  assert.not(sameLimits(limits, { egress: egress!, unshapedSubnets: ["10.0.0.0/8"] }));
 });
 
 test.run();

@@ -1,5 +1,5 @@
 import { ShaperError } from "./errors.js";
-import { validateSubnets } from "./subnets.js";
+import { sameSubnets, validateSubnets } from "./subnets.js";
 
 /** How fast one direction may go. */
 export interface Limit {
@@ -74,6 +74,11 @@ export function validateLimits(limits: Limits): void {
     if (limit) validateLimit(direction, limit);
   }
   validateSubnets(limits);
+}
+
+/** Whether two sets of limits say the same: both directions, and the subnets that they are for. */
+export function sameLimits(a: Limits, b: Limits): boolean {
+  return directions.every((direction) => equalLimits(a[direction], b[direction])) && sameSubnets(a, b);
 }
 
 /** Whether two limits say the same. */

@@ -1,4 +1,11 @@
-import { type AttachmentRecord, type Direction, directions, type Limit, type Limits } from "@weir/shaper";
+import {
+  type AttachmentRecord,
+  type Direction,
+  directions,
+  type Limit,
+  type Limits,
+  sameLimits,
+} from "@weir/shaper";
 import { isPod, type Pod } from "../pods/pod.js";
 import type { Wanted, WantedRate } from "../pods/wanted.js";
 import type { CachedInterface } from "./cni-cache.js";
@@ -175,26 +182,10 @@ export function attachmentOf(record: AttachmentRecord, pod?: Pod): InterfacePlan
 export function isAsPlanned(record: AttachmentRecord, { attachment, limits }: InterfacePlan): boolean {
   if (record.state !== "active" || onRun(record.netns) !== onRun(attachment.netns)) return false;
   for (const name of ["aggregate", "uplink"] as const) if (record[name] !== attachment[name]) return false;
-  return describe(record.limits) === describe(limits);
+  return sameLimits(record.limits, limits);
 }
 
 /** /var/run is /run on every current distribution. */
 function onRun(path: string): string {
   return path.replace(/^\/var\/run\//, "/run/");
-}
-
-/** Limits as text that is the same where they are. */
-function describe(limits: Limits): string {
-  const limit = (one: Limit | undefined) =>
-    one &&
-    Object.entries(one)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `${name}=${value}`)
-      .sort();
-  return JSON.stringify([
-    limit(limits.egress),
-    limit(limits.ingress),
-    limits.shapedSubnets ?? [],
-    limits.unshapedSubnets ?? [],
-  ]);
 }
