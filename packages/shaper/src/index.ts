@@ -20,7 +20,7 @@ export {
 export { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "./options.js";
 export type { Problem } from "./problem.js";
 export { parseQuantity } from "./quantity.js";
-export type { AttachmentRecord, FoundQdisc } from "./records.js";
+export { type AttachmentRecord, attachmentOf, type FoundQdisc } from "./records.js";
 export { checkRequirements, type Requirement } from "./requirements.js";
 export { type GcReport, Shaper } from "./shaper.js";
 export { removeTraces, Trace, type TraceCounts, type TraceOptions, type TraceSample } from "./trace/trace.js";

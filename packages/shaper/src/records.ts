@@ -48,6 +48,22 @@ export interface AttachmentRecord extends Attachment {
   createdAtMs: number;
 }
 
+/** The attachment that a record is of, as it is applied again. */
+export function attachmentOf(record: AttachmentRecord): Attachment {
+  const { id, netns, device, network, addresses, uplink, aggregate, pod, fixed } = record;
+  return {
+    id,
+    netns,
+    device,
+    ...(network === undefined ? {} : { network }),
+    ...(addresses ? { addresses } : {}),
+    ...(uplink === undefined ? {} : { uplink }),
+    ...(aggregate === undefined ? {} : { aggregate }),
+    ...(pod ? { pod } : {}),
+    ...(fixed ? { fixed } : {}),
+  };
+}
+
 const VERSION = 1;
 
 /** The records of a node: one small JSON file each, written whole and renamed into place. */

@@ -18,7 +18,7 @@ import { entryOf } from "./names.js";
 import { DEFAULT_BPFFS, DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "./options.js";
 import { deviceExists, findDevice, identityOf, openInside, openNamespace, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
-import { type AttachmentRecord, RecordStore } from "./records.js";
+import { type AttachmentRecord, attachmentOf, RecordStore } from "./records.js";
 import { findRoot } from "./root-qdisc.js";
 import { entryOwner, ownerOf, Slots } from "./slots.js";
 import { type Stamp, stampPin } from "./stamp.js";
@@ -101,9 +101,7 @@ export class Shaper implements Disposable {
   hold(id: string): boolean {
     const record = this.#recordOf(id);
     if (!hasTcx()) return false;
-    const { network, addresses } = record;
-    const given = { ...(network === undefined ? {} : { network }), ...(addresses ? { addresses } : {}) };
-    this.#apply({ ...attachmentOf(record), ...given }, record.limits, true);
+    this.#apply(attachmentOf(record), record.limits, true);
     return true;
   }
 
@@ -160,8 +158,10 @@ export class Shaper implements Disposable {
   /** Compares what the kernel has with what the record says. @throws ShaperError NOT_FOUND for an unknown id */
   inspect(id: string): Inspection {
     const record = this.#recordOf(id);
+    // Not what it was applied with, but what it is.
+    const { network: _, addresses: __, fixed: ___, ...attachment } = attachmentOf(record);
     const inspection: Inspection = {
-      attachment: attachmentOf(record),
+      attachment,
       limits: record.limits,
       sharedWith: this.#slots.members(record).map((member) => member.id),
       healthy: false,
@@ -718,18 +718,6 @@ export class Shaper implements Disposable {
       ? repairable("PROGRAM_EARLIER", message)
       : { code: "PROGRAM_LATER", message, remedy: "Use the later weir." };
   }
-}
-
-/** What an inspection says of a record's attachment. */
-function attachmentOf({ id, netns, device, aggregate, uplink, pod }: AttachmentRecord): Attachment {
-  return {
-    id,
-    netns,
-    device,
-    ...(aggregate === undefined ? {} : { aggregate }),
-    ...(uplink === undefined ? {} : { uplink }),
-    ...(pod ? { pod } : {}),
-  };
 }
 
 /** Who needs which of the host's devices guarded. */

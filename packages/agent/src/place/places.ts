@@ -1,9 +1,11 @@
 import {
   type AttachmentRecord,
+  attachmentOf,
   type Direction,
   directions,
   type Limit,
   type Limits,
+  type PodIdentity,
   sameLimits,
 } from "@weir/shaper";
 import { isPod, type Pod } from "../pods/pod.js";
@@ -107,8 +109,7 @@ function fromConflist(
     ...(Object.keys(bandwidth).length > 0 ? { runtimeConfig: { bandwidth } } : {}),
     prevResult: result,
   };
-  const identity = { namespace: pod.namespace, name: pod.name, uid: pod.uid };
-  const plan = planner(JSON.stringify(configuration), { containerId, ifname, netns, pod: identity });
+  const plan = planner(JSON.stringify(configuration), { containerId, ifname, netns, pod: identityOf(pod) });
   if (!plan) return isAsked === true && record ? "unshaped" : "untouched";
   // A rate that has not changed keeps the burst that the runtime gave with it.
   for (const direction of directions) {
@@ -144,7 +145,7 @@ function fromRecord(
     const subnets = record.limits[name];
     if (subnets) limits[name] = subnets;
   }
-  return { plan: { attachment: attachmentOf(record, pod), limits } };
+  return { plan: { attachment: { ...attachmentOf(record), pod: identityOf(pod) }, limits } };
 }
 
 /** The other direction's limit, whose times hold for both, without its share of the uplink. */
@@ -161,21 +162,9 @@ function waitsOf(limit: Limit | undefined): Partial<Limit> {
   return rest;
 }
 
-/** A record's attachment, as it is applied again. */
-export function attachmentOf(record: AttachmentRecord, pod?: Pod): InterfacePlan["attachment"] {
-  const { id, netns, device, network, addresses, uplink, aggregate, fixed } = record;
-  const identity = pod ? { namespace: pod.namespace, name: pod.name, uid: pod.uid } : record.pod;
-  return {
-    id,
-    netns,
-    device,
-    ...(network === undefined ? {} : { network }),
-    ...(addresses ? { addresses } : {}),
-    ...(uplink === undefined ? {} : { uplink }),
-    ...(aggregate === undefined ? {} : { aggregate }),
-    ...(identity ? { pod: identity } : {}),
-    ...(fixed ? { fixed } : {}),
-  };
+/** Which pod it is, as attachments say it. */
+function identityOf({ namespace, name, uid }: Pod): PodIdentity {
+  return { namespace, name, uid };
 }
 
 /** Whether a record is what a plan asks for, so that nothing is to be done. */

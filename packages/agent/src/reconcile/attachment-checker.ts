@@ -1,9 +1,8 @@
-import { type AttachmentRecord, type Inspection, Shaper } from "@weir/shaper";
+import { type AttachmentRecord, attachmentOf, type Inspection, Shaper } from "@weir/shaper";
 import { Backoff } from "../api/backoff.js";
 import { AgentError } from "../errors.js";
 import type { Context } from "../node/context.js";
 import type { NamespaceMonitor } from "../node/namespace-monitor.js";
-import { attachmentOf } from "../place/places.js";
 
 /** Problems that applying the limits again does not put right. */
 const beyondRepair: ReadonlySet<string> = new Set([

@@ -5,6 +5,7 @@ import { Rtnetlink } from "@weir/netlink";
 import { test as uvu } from "uvu";
 import * as assert from "uvu/assert";
 import type { Limits } from "../limits.js";
+import { attachmentOf } from "../records.js";
 import { GuardLab, type LabPod } from "../testing/guard-lab.js";
 import { needs } from "../testing/needs.js";
 import { hasTcx } from "./program-table.js";
@@ -49,6 +50,22 @@ if (!hasTcx()) {
     assert.equal([codes(lab, later), links(lab).length, egressFilters(later)], [[], 2, 1]);
     for (const pod of [first, later]) lab.shaper((shaper) => shaper.remove(pod.id));
     assert.equal(links(lab), []);
+  });
+
+  test("an attachment that is held on another device of its name is the same in all else", () => {
+    using lab = new GuardLab();
+    const pod = lab.addPod("ipvlan l2");
+    const attachment = {
+      ...{ id: pod.id, netns: pod.netns, device: pod.device, network: "pods", addresses: ["10.79.0.99"] },
+      ...{ aggregate: "both", pod: { namespace: "web", name: "shop-0", uid: "7d3c" }, fixed: true },
+    };
+    lab.shaper((shaper) => shaper.apply(attachment, both));
+    using rt = Rtnetlink.open({ netns: pod.netns });
+    rt.links.remove(rt.links.get("eth0").index);
+    rt.links.add({ name: "eth0", kind: "dummy", up: true });
+    assert.ok(lab.shaper((shaper) => shaper.hold(pod.id)));
+    const [record] = lab.shaper((shaper) => shaper.list());
+    assert.equal(attachmentOf(record!), attachment);
   });
 
   test("what the pod removes of its own device does not touch a link", () => {
