@@ -68,6 +68,19 @@ test("a damaged record is named, and does not hide the others", () => {
   store.remove(record.id);
 });
 
+test("a record that must be there is an error where it is not", () => {
+  store.write(record);
+  assert.equal(store.get(record.id), record);
+  store.remove(record.id);
+  const refuses = (id: string, code: string) =>
+    assert.throws(
+      () => store.get(id),
+      (error: { code: string }) => error.code === code,
+    );
+  refuses(record.id, "NOT_FOUND");
+  refuses("a b", "INVALID_ATTACHMENT");
+});
+
 test("a store that was never written to is empty", () => {
   const empty = new RecordStore(join(folder, "nowhere"));
   assert.equal(empty.readAll(), { records: [], damaged: [] });

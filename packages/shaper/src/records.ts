@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Attachment } from "./attachment.js";
+import { type Attachment, validateId } from "./attachment.js";
+import { ShaperError } from "./errors.js";
 import type { GsoRecord } from "./gso.js";
 import type { GuardRecord } from "./guard/guard.js";
 import { directions, type Limits } from "./limits.js";
@@ -83,6 +84,14 @@ export class RecordStore {
   /** Whether there is a record of an id, readable or not. */
   exists(id: string): boolean {
     return existsSync(join(this.#folder, fileName(id)));
+  }
+
+  /** The record of an id. @throws ShaperError NOT_FOUND where there is none, INVALID_ATTACHMENT, STATE */
+  get(id: string): AttachmentRecord {
+    validateId(id);
+    const record = this.read(id);
+    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
+    return record;
   }
 
   /** The record of an id, or undefined. Throws ShaperError STATE where the file is damaged. */

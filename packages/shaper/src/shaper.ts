@@ -99,7 +99,7 @@ export class Shaper implements Disposable {
    * @throws ShaperError NOT_FOUND for an unknown id; else as {@link apply}
    */
   hold(id: string): boolean {
-    const record = this.#recordOf(id);
+    const record = this.#records.get(id);
     if (!hasTcx()) return false;
     this.#apply(attachmentOf(record), record.limits, true);
     return true;
@@ -157,7 +157,7 @@ export class Shaper implements Disposable {
 
   /** Compares what the kernel has with what the record says. @throws ShaperError NOT_FOUND for an unknown id */
   inspect(id: string): Inspection {
-    const record = this.#recordOf(id);
+    const record = this.#records.get(id);
     // Not what it was applied with, but what it is.
     const { network: _, addresses: __, fixed: ___, ...attachment } = attachmentOf(record);
     const inspection: Inspection = {
@@ -198,7 +198,7 @@ export class Shaper implements Disposable {
    * @throws ShaperError NOT_FOUND for an unknown id
    */
   counters(id: string): { [direction in Direction]?: Counters } {
-    const record = this.#recordOf(id);
+    const record = this.#records.get(id);
     const datapath = this.#existingDatapath();
     const counted: { [direction in Direction]?: Counters } = {};
     for (const direction of directions) {
@@ -651,13 +651,6 @@ export class Shaper implements Disposable {
       const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
       if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
     }
-  }
-
-  #recordOf(id: string): AttachmentRecord {
-    validateId(id);
-    const record = this.#records.read(id);
-    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
-    return record;
   }
 
   #lock(): FileLock {

@@ -74,8 +74,7 @@ export class Trace implements Disposable {
    */
   static open(id: string, options: ShaperOptions & TraceOptions = {}): Trace {
     const { stateDirectory = DEFAULT_STATE_DIRECTORY, sampleEvery = 1, lifetimeMs = 60_000 } = options;
-    const record = new RecordStore(stateDirectory).read(id);
-    if (!record) throw new ShaperError("NOT_FOUND", `nothing is known of the attachment ${id}`);
+    const record = new RecordStore(stateDirectory).get(id);
     const namespace = reopenNamespace(record);
     if (!namespace) {
       throw new ShaperError(
