@@ -1,6 +1,7 @@
 import { MAX_UPLINK_BITS_PER_SECOND, MIN_UPLINK_BITS_PER_SECOND, parseQuantity } from "@weir/shaper";
 import { parse } from "yaml";
 import { z } from "zod";
+import { sentenceOf } from "./errors.js";
 import { parseRate } from "./quantity.js";
 
 /** A rate for each direction, in bits per second; one that is absent is not set. */
@@ -58,8 +59,7 @@ const quantity = (read: (text: string) => bigint) =>
     try {
       return read(text);
     } catch (error) {
-      const { message, remedy } = error as Error & { remedy?: string };
-      context.addIssue({ code: "custom", message: remedy ? `${message}. ${remedy}` : message });
+      context.addIssue({ code: "custom", message: sentenceOf(error) });
       return z.NEVER;
     }
   });

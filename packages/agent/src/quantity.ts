@@ -8,5 +8,5 @@ import { MAX_BITS_PER_SECOND, MIN_BITS_PER_SECOND, parseQuantity } from "@weir/s
 export function parseRate(text: string): bigint {
   const bits = parseQuantity(text.trim());
   if (bits >= MIN_BITS_PER_SECOND && bits <= MAX_BITS_PER_SECOND) return bits;
-  throw new Error(`"${text}" is ${bits} bit/s, but must be at least 1k and less than 1P`);
+  throw new Error(`${JSON.stringify(text)} is ${bits} bit/s, but must be at least 1k and less than 1P`);
 }

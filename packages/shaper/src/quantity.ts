@@ -37,7 +37,7 @@ export function parseQuantity(text: string): bigint {
 
 function notAQuantity(text: string): ShaperError {
   const shown = text.length > 64 ? `${text.slice(0, 61)}...` : text;
-  return new ShaperError("INVALID_LIMIT", `"${shown}" is no quantity of bits per second`, {
+  return new ShaperError("INVALID_LIMIT", `${JSON.stringify(shown)} is no quantity of bits per second`, {
     remedy:
       'Write it as Kubernetes does: "100M" is 100 Mbit/s, "1Gi" is 2^30 bit/s, "64k" is 64 kbit/s (small k).',
   });

@@ -51,6 +51,11 @@ test("a wrong annotation keeps what is in force, and says why", () => {
   }
 });
 
+test("what is said of a wrong annotation is one line, whatever its value holds", () => {
+  const [wrong] = wantedOf(pod({ [egress]: "1\nM" }), none).wrong;
+  assert.match(wrong!.message, /^"1\\nM" is no quantity of bits per second\. Write it .*\)\.$/);
+});
+
 test("a Multus network's own bandwidth outranks the pod's, for its interface alone", () => {
   const networks = JSON.stringify([
     { name: "a", bandwidth: { egressRate: 2_000_000 } },

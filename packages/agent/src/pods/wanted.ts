@@ -1,5 +1,6 @@
 import { type Direction, directions } from "@weir/shaper";
 import type { Rates, Settings } from "../config.js";
+import { sentenceOf } from "../errors.js";
 import { parseRate } from "../quantity.js";
 import { annotationOf, NETWORKS_ANNOTATION, type Pod } from "./pod.js";
 
@@ -40,7 +41,7 @@ export function wantedOf(pod: Pod, { defaults, maximum }: Pick<Settings, "defaul
     try {
       rates[direction] = { bitsPerSecond: least(parseRate(value), maximum[direction]) };
     } catch (error) {
-      wrong.push({ annotation, value, message: sentence(error) });
+      wrong.push({ annotation, value, message: sentenceOf(error) });
       rates[direction] = { keep: true, otherwise };
     }
   }
@@ -94,9 +95,4 @@ interface NetworkElement {
 
 function least(rate: bigint | undefined, maximum: bigint | undefined): bigint | undefined {
   return rate !== undefined && maximum !== undefined && maximum < rate ? maximum : rate;
-}
-
-function sentence(error: unknown): string {
-  const { message, remedy } = error as Error & { remedy?: string };
-  return remedy ? `${message}. ${remedy}` : message;
 }
