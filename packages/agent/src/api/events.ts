@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "pino";
-import type { Pod } from "../pods/pod.js";
+import { keyOf, type Pod } from "../pods/pod.js";
 import type { WrongAnnotation } from "../pods/wanted.js";
 import { Backoff } from "./backoff.js";
 import { type ApiClient, ApiError } from "./client.js";
@@ -67,10 +67,7 @@ export class EventWriter {
           await new Promise((resolve) => setTimeout(resolve, backoff.next()).unref());
           continue;
         }
-        this.#log.warn(
-          { pod: `${first.pod.namespace}/${first.pod.name}` },
-          `no event could be written: ${message}`,
-        );
+        this.#log.warn({ pod: keyOf(first.pod) }, `no event could be written: ${message}`);
         backoff.reset();
       }
       this.#waiting.shift();

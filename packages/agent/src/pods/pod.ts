@@ -1,4 +1,4 @@
-import type { PodIdentity } from "@weir/shaper";
+import type { AttachmentRecord, PodIdentity } from "@weir/shaper";
 
 /** What the agent keeps of a pod: a list of thousands of whole ones would not fit into its memory. */
 export interface Pod extends PodIdentity {
@@ -29,6 +29,14 @@ const uidAnnotations = ["kubernetes.io/config.hash", "kubernetes.io/config.mirro
 /** A pod's name among all of a cluster's. */
 export function keyOf({ namespace, name }: Pick<PodIdentity, "namespace" | "name">): string {
   return `${namespace}/${name}`;
+}
+
+/** Whose an attachment is, as the log names it: its pod, or the attachment's own id where no pod is known. */
+export function nameInLog({
+  id,
+  pod,
+}: Pick<AttachmentRecord, "id" | "pod">): { pod: string } | { id: string } {
+  return pod ? { pod: keyOf(pod) } : { id };
 }
 
 /** What counts of a Pod object of the API; undefined where it is none. */

@@ -3,6 +3,7 @@ import { Backoff } from "../api/backoff.js";
 import { AgentError } from "../errors.js";
 import type { Context } from "../node/context.js";
 import type { NamespaceMonitor } from "../node/namespace-monitor.js";
+import { nameInLog } from "../pods/pod.js";
 
 /** Problems that applying the limits again does not put right. */
 const beyondRepair: ReadonlySet<string> = new Set([
@@ -113,11 +114,9 @@ export class AttachmentChecker {
     const { metrics, log, records } = this.#context;
     shaper.apply(attachmentOf(record), record.limits);
     records.expire();
-    const { pod, device } = record;
-    const name = pod ? { pod: `${pod.namespace}/${pod.name}` } : { id: record.id };
     for (const { code, message } of problems) {
       metrics.repairs.inc({ problem: code });
-      log.info({ ...name, interface: device, problem: code }, `repaired: ${message}`);
+      log.info({ ...nameInLog(record), interface: record.device, problem: code }, `repaired: ${message}`);
     }
     const after = this.#inspect(shaper, record);
     const left = after?.problems.filter(({ code }) => !beyondRepair.has(code)) ?? [];

@@ -4,7 +4,7 @@ import { type AttachmentRecord, Shaper } from "@weir/shaper";
 import { NetworkNamespace } from "@weir/syscall";
 import { sentenceOf } from "../errors.js";
 import type { Context } from "../node/context.js";
-import { isPod, keyOf } from "../pods/pod.js";
+import { isPod, keyOf, nameInLog } from "../pods/pod.js";
 import { type AttachmentState, absences } from "./attachment-checker.js";
 
 /** How long an attachment's namespace or device must have been gone. */
@@ -87,17 +87,17 @@ export class Collector {
     }
   }
 
-  #remove({ id, device, pod }: AttachmentRecord): void {
+  #remove(record: AttachmentRecord): void {
     const { shaper: options, log, records } = this.#context;
-    const name = pod ? { pod: keyOf(pod) } : { id };
+    const fields = { ...nameInLog(record), interface: record.device };
     try {
       using shaper = Shaper.open(options);
-      shaper.remove(id);
+      shaper.remove(record.id);
       records.expire();
-      this.#goneSince.delete(id);
-      log.info({ ...name, interface: device }, "removed what its pod left");
+      this.#goneSince.delete(record.id);
+      log.info(fields, "removed what its pod left");
     } catch (error) {
-      log.warn({ ...name, interface: device }, `could not be removed: ${sentenceOf(error)}`);
+      log.warn(fields, `could not be removed: ${sentenceOf(error)}`);
     }
   }
 }
