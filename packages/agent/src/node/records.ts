@@ -1,4 +1,5 @@
 import { type AttachmentRecord, type PodIdentity, Shaper, type ShaperOptions } from "@weir/shaper";
+import { groupBy } from "../group-by.js";
 import { keyOf } from "../pods/pod.js";
 
 /** The attachments that are recorded on the node, read again only after something has changed. */
@@ -26,13 +27,9 @@ export class Records {
     const since = performance.now();
     using shaper = Shaper.open(this.#options);
     this.#byId = new Map(shaper.list().map((record) => [record.id, record]));
-    this.#byPod = new Map();
-    this.#byNamespace = new Map();
-    for (const record of this.#byId.values()) {
-      // Those that do not say whose they are stand under no name.
-      put(this.#byPod, record.pod ? keyOf(record.pod) : "", record);
-      put(this.#byNamespace, record.netns, record);
-    }
+    // Those that do not say whose they are stand under no name.
+    this.#byPod = groupBy(this.#byId.values(), ({ pod }) => (pod ? keyOf(pod) : ""));
+    this.#byNamespace = groupBy(this.#byId.values(), ({ netns }) => netns);
     this.#stale = false;
     this.lastReadMs = performance.now() - since;
     return this.#byId;
@@ -53,10 +50,4 @@ export class Records {
     if (this.all.size === 0) return [];
     return [...(this.#byPod.get(keyOf(pod)) ?? []), ...(this.#byPod.get("") ?? [])];
   }
-}
-
-function put(map: Map<string, AttachmentRecord[]>, key: string, record: AttachmentRecord): void {
-  const others = map.get(key);
-  if (others) others.push(record);
-  else map.set(key, [record]);
 }

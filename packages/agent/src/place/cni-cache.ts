@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PodIdentity } from "@weir/shaper";
+import { groupBy } from "../group-by.js";
 import { keyOf } from "../pods/pod.js";
 
 /** What libcni wrote down of an interface that it had made: libcni/api.go, cachedInfo. */
@@ -69,13 +70,17 @@ export class CniCache {
   /** Every interface that is written down now. */
   list(): CachedInterface[] {
     this.#read();
-    return [...this.#known.values()].filter((one) => one !== undefined);
+    return this.#understood();
   }
 
   /** The interfaces of pods of this namespace and name, whatever their uid. */
   ofPod(pod: Pick<PodIdentity, "namespace" | "name">): readonly CachedInterface[] {
     this.#read();
     return this.#byPod.get(keyOf(pod)) ?? [];
+  }
+
+  #understood(): CachedInterface[] {
+    return [...this.#known.values()].filter((one) => one !== undefined);
   }
 
   #read(): void {
@@ -90,14 +95,7 @@ export class CniCache {
       }
     }
     this.#known = now;
-    this.#byPod = new Map();
-    for (const one of now.values()) {
-      if (!one?.pod) continue;
-      const key = keyOf(one.pod);
-      const others = this.#byPod.get(key);
-      if (others) others.push(one);
-      else this.#byPod.set(key, [one]);
-    }
+    this.#byPod = groupBy(this.#understood(), ({ pod }) => pod && keyOf(pod));
   }
 }
 
