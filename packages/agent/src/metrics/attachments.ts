@@ -1,6 +1,6 @@
 import { type DirectionState, directions } from "@weir/shaper";
 import type { AttachmentState } from "../reconcile/attachment-checker.js";
-import { type Counted, SteadyCounters } from "./counters.js";
+import { type Counted, nothing, SteadyCounters } from "./counters.js";
 import type { AgentMetrics, Sample } from "./metrics.js";
 
 interface Series {
@@ -78,27 +78,15 @@ export class AttachmentMetrics {
    * @param isAlive whether a pod is there, whose counters are kept while it has no limit
    */
   update(isAlive: (namespace: string, pod: string) => boolean): void {
-    const now = new Set<string>();
-    for (const { key, state, generation } of this.#directions()) {
-      this.#steady.update(key, generation, state);
-      now.add(key);
-    }
-    for (const key of this.#steady.keys()) {
+    const isKept = (key: string) => {
       const { namespace, pod } = JSON.parse(key) as Series["labels"];
-      if (!now.has(key) && !isAlive(namespace, pod)) this.#steady.forget(key);
-    }
-    const guards = new Set<string>();
-    for (const state of this.#states.values()) {
-      const counters = state.inspection.guard?.counters;
-      if (!counters) continue;
-      const key = JSON.stringify(labelsOf(state));
-      guards.add(key);
-      this.#guards.update(key, generationOf(state), { ...none, dropped: counters.dropped });
-    }
-    for (const key of this.#guards.keys()) {
-      const { namespace, pod } = JSON.parse(key) as Series["labels"];
-      if (!guards.has(key) && !isAlive(namespace, pod)) this.#guards.forget(key);
-    }
+      return isAlive(namespace, pod);
+    };
+    this.#steady.updateAll(
+      this.#directions().map(({ key, generation, state }) => ({ key, generation, counted: state })),
+      isKept,
+    );
+    this.#guards.updateAll(this.#guardDrops(), isKept);
   }
 
   #counted(): Series[] {
@@ -115,6 +103,16 @@ export class AttachmentMetrics {
     }));
   }
 
+  /** What each guard has dropped. */
+  #guardDrops(): { key: string; generation: string; counted: Counted }[] {
+    return [...this.#states.values()].flatMap((state) => {
+      const dropped = state.inspection.guard?.counters?.dropped;
+      if (dropped === undefined) return [];
+      const key = JSON.stringify(labelsOf(state));
+      return [{ key, generation: generationOf(state), counted: { ...nothing, dropped } }];
+    });
+  }
+
   /** Each direction that has a limit. Attachments of one aggregate have one set of counters: the first shows it. */
   #directions(): { key: string; labels: Series["labels"]; state: DirectionState; generation: string }[] {
     return [...this.#states.values()].flatMap((one) => {
@@ -124,14 +122,12 @@ export class AttachmentMetrics {
         if (!state) return [];
         const labels = { ...labelsOf(one), direction };
         const isFirst = inspection.sharedWith.every((id) => inspection.attachment.id < id);
-        const shown = isFirst ? state : { ...state, ...none };
+        const shown = isFirst ? state : { ...state, ...nothing };
         return [{ key: JSON.stringify(labels), labels, state: shown, generation: generationOf(one) }];
       });
     });
   }
 }
-
-const none: Counted = { packets: 0n, bytes: 0n, dropped: 0n, marked: 0n, delayed: 0n, delayNs: 0n };
 
 /** Whose counters begin anew when it changes. */
 function generationOf({ record }: AttachmentState): string {

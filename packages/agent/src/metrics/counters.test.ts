@@ -26,6 +26,15 @@ test("counters go on where a new generation has already counted more than the on
   assert.is(steady.update("a", "2", counted(30n)).packets, 40n);
 });
 
+test("counters of what is not there now are forgotten, unless they are to be kept", () => {
+  const steady = new SteadyCounters();
+  const all = ["a", "b", "c"].map((key) => ({ key, generation: "1", counted: counted(1n) }));
+  steady.updateAll(all, () => false);
+  assert.equal([...steady.keys()], ["a", "b", "c"]);
+  steady.updateAll(all.slice(0, 1), (key) => key === "c");
+  assert.equal([...steady.keys()], ["a", "c"]);
+});
+
 test("counters never go backwards, whatever the kernel's do", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.bigInt(0n, 1000n), fc.nat(2))), (steps) => {

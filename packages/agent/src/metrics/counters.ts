@@ -9,7 +9,9 @@ export interface Counted {
 }
 
 const names = ["packets", "bytes", "dropped", "marked", "delayed", "delayNs"] as const;
-const nothing: Counted = { packets: 0n, bytes: 0n, dropped: 0n, marked: 0n, delayed: 0n, delayNs: 0n };
+
+/** What was counted where nothing was. */
+export const nothing: Counted = { packets: 0n, bytes: 0n, dropped: 0n, marked: 0n, delayed: 0n, delayNs: 0n };
 
 /**
  * Counters that never go backwards, of counters that begin anew whenever an attachment is made again: what was counted
@@ -34,6 +36,22 @@ export class SteadyCounters {
     known.last = pick(now);
     known.generation = generation;
     return sum(known.before, known.last);
+  }
+
+  /**
+   * As {@link update}, for all that there is now; the rest is forgotten.
+   * @param isKept whether a key that is not there now is kept all the same
+   */
+  updateAll(
+    all: Iterable<{ key: string; generation: string; counted: Counted }>,
+    isKept: (key: string) => boolean,
+  ): void {
+    const now = new Set<string>();
+    for (const { key, generation, counted } of all) {
+      this.update(key, generation, counted);
+      now.add(key);
+    }
+    for (const key of this.keys()) if (!now.has(key) && !isKept(key)) this.forget(key);
   }
 
   /** What was counted last, also of what is not there now; undefined where nothing ever was. */
