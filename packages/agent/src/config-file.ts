@@ -1,7 +1,8 @@
-import { type FSWatcher, mkdirSync, readFileSync, renameSync, watch, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { builtIn, parseSettings, type Settings } from "./config.js";
+import { FolderWatch } from "./node/folder-watch.js";
 
 /** How long a burst of changes in the folder is left to settle: a ConfigMap's swap is several. */
 const SETTLE_MS = 200;
@@ -30,10 +31,12 @@ export class ConfigFile implements Disposable {
   readonly #path: string;
   readonly #lastGood: string;
   readonly #log: Logger;
+  readonly #folder = new FolderWatch(
+    () => this.#reread(),
+    () => SETTLE_MS,
+  );
   #text: string | undefined;
   #onChange: (settings: Settings) => void = () => {};
-  #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #interval: NodeJS.Timeout | undefined;
 
   /** Reads the file; {@link watch} goes on reading it. */
@@ -59,28 +62,13 @@ export class ConfigFile implements Disposable {
   /** Tells of each change until it is disposed of. */
   watch(onChange: (settings: Settings) => void): void {
     this.#onChange = onChange;
-    this.#watchFolder();
+    // The folder: the kubelet changes a ConfigMap's files by swapping a link beside them.
+    this.#folder.folders = [dirname(this.#path)];
     this.#interval = setInterval(() => this.#reread(), REREAD_MS).unref();
   }
 
-  /** The folder: the kubelet changes a ConfigMap's files by swapping a link beside them. */
-  #watchFolder(): void {
-    try {
-      this.#watcher ??= watch(dirname(this.#path), { persistent: false }, () => {
-        this.#timer ??= setTimeout(() => this.#reread(), SETTLE_MS);
-      }).on("error", () => {
-        this.#watcher?.close();
-        this.#watcher = undefined;
-      });
-    } catch {
-      // There is no such folder yet: the interval tries again.
-    }
-  }
-
   #reread(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#watchFolder();
+    this.#folder.retry();
     const settings = this.#read();
     if (!settings) return;
     this.settings = settings;
@@ -135,8 +123,7 @@ export class ConfigFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#watcher?.close();
-    clearTimeout(this.#timer);
+    this.#folder[Symbol.dispose]();
     clearInterval(this.#interval);
   }
 }
