@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { DEFAULT_STATE_DIRECTORY, Shaper, type ShaperOptions } from "@weir/shaper";
 import type { Logger } from "pino";
 import { ApiClient } from "./api/client.js";
@@ -215,7 +216,7 @@ export class Agent {
     try {
       this.#http = await HttpListener.listen(address.host, address.port, {
         metrics: async () => {
-          await Promise.race([this.#refresh(), patience()]);
+          await Promise.race([this.#refresh(), sleep(PATIENCE_MS, undefined, { ref: false })]);
           const { registry } = this.#context.metrics;
           return { text: await registry.metrics(), type: registry.contentType };
         },
@@ -410,8 +411,4 @@ export class Agent {
     if (!this.#uplinksSet) problems.push("an uplink could not be set");
     return problems;
   }
-}
-
-function patience(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref());
 }

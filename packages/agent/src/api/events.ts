@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { keyOf, type Pod } from "../pods/pod.js";
 import type { WrongAnnotation } from "../pods/wanted.js";
@@ -64,7 +65,7 @@ export class EventWriter {
         // What is refused today is refused tomorrow; what could not be asked is asked again.
         const isFinal = status >= 400 && status < 500 && status !== 429;
         if (!isFinal && backoff.failures < TRIES) {
-          await new Promise((resolve) => setTimeout(resolve, backoff.next()).unref());
+          await sleep(backoff.next(), undefined, { ref: false });
           continue;
         }
         this.#log.warn({ pod: keyOf(first.pod) }, `no event could be written: ${message}`);

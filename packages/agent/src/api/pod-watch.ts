@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { keyOf, type Pod, podOf } from "../pods/pod.js";
 import { Backoff } from "./backoff.js";
@@ -248,16 +249,9 @@ class Silence implements Disposable {
   }
 }
 
+/** Ends early, and without an error, when the signal comes. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
+  return sleep(ms, undefined, { signal }).catch(() => {});
 }
 
 interface PodList {

@@ -1,15 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Ends after a time, or at once when told to. */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-  });
+  return sleep(ms, undefined, { signal }).catch(() => {});
 }
 
 /** A signal of SIGINT, SIGTERM and SIGHUP, which then no longer end the process; disposing it gives them back. */
