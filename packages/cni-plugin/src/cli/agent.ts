@@ -4,6 +4,7 @@ import { VERSION } from "../version.js";
 import type { Context } from "./commands.js";
 import { type ExitCode, exitCode } from "./errors.js";
 import { plan } from "./plan.js";
+import { firstSignal } from "./wait.js";
 
 /** The flags of `weir agent` as they were given. */
 export interface AgentFlags {
@@ -44,12 +45,10 @@ export function settleFlags(given: AgentFlags, env: NodeJS.ProcessEnv): SettledF
   };
 }
 
-/** `weir agent`: the node agent and the server for the plugin's calls, until SIGTERM or SIGINT. */
+/** `weir agent`: the node agent and the server for the plugin's calls, until SIGTERM, SIGINT or SIGHUP. */
 export async function agent(flags: SettledFlags, { options }: Context): Promise<ExitCode> {
   const { nodeName, config, metricsAddress, kubeconfig, logLevel, serve } = flags;
-  const ended = new Promise<string>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
-  });
+  const ended = firstSignal();
   const log = createLog(logLevel);
   log.info({ version: VERSION, node: nodeName }, "the agent begins");
   const running = await Agent.start({

@@ -1,12 +1,11 @@
 import { CallServer, type ServedCall } from "../server/server.js";
 import type { Context } from "./commands.js";
 import { type ExitCode, exitCode } from "./errors.js";
+import { firstSignal } from "./wait.js";
 
-/** `weir serve`: answers the plugin's calls until SIGTERM or SIGINT, and prints a line for each. */
+/** `weir serve`: answers the plugin's calls until SIGTERM, SIGINT or SIGHUP, and prints a line for each. */
 export async function serve({ terminal, options, json }: Context): Promise<ExitCode> {
-  const ended = new Promise<void>((resolve) => {
-    process.once("SIGTERM", resolve).once("SIGINT", resolve);
-  });
+  const ended = firstSignal();
   const server = CallServer.listen(options, (call) => {
     if (json) terminal.printLine({ time: new Date().toISOString(), ...call });
     else terminal.print(line(call));
