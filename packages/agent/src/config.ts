@@ -39,10 +39,11 @@ export interface Settings {
   cniCacheFolders: string[];
 }
 
-/** From which level on is logged. */
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+/** From which levels on can be logged. */
+export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 
-const logLevels: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"];
+/** From which level on is logged. */
+export type LogLevel = (typeof logLevels)[number];
 
 /** A configuration file that says something wrong: one sentence for each mistake. */
 export class ConfigurationError extends Error {

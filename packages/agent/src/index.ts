@@ -3,6 +3,7 @@ export {
   ConfigurationError,
   DEFAULT_METRICS_ADDRESS,
   type LogLevel,
+  logLevels,
   parseSettings,
   type Rates,
   type Settings,

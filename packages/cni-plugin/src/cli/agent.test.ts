@@ -1,7 +1,9 @@
+import { logLevels } from "@weir/agent";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { settleFlags } from "./agent.js";
 import { plan } from "./plan.js";
+import { logLevels as levelsOnCommandLine } from "./run.js";
 
 test("flags outrank the environment, which outranks what is built in", () => {
   assert.equal(settleFlags({ serve: true }, { NODE_NAME: "node-1" }), {
@@ -42,6 +44,10 @@ test("a node's name must be given, and be one", () => {
     String(settleFlags({ serve: true }, { NODE_NAME: "a", WEIR_LOG_LEVEL: "loud" })),
     /WEIR_LOG_LEVEL/,
   );
+});
+
+test("the command line knows the agent's log levels", () => {
+  assert.equal(levelsOnCommandLine, logLevels);
 });
 
 test("the agent plans an interface as ADD does, the entry's settings and the pod included", () => {

@@ -1,4 +1,4 @@
-import { Agent, createLog, type LogLevel } from "@weir/agent";
+import { Agent, createLog, type LogLevel, logLevels } from "@weir/agent";
 import { CallServer } from "../server/server.js";
 import { VERSION } from "../version.js";
 import type { Context } from "./commands.js";
@@ -19,8 +19,6 @@ export interface AgentFlags {
 /** The flags with what the environment says where one was not given. */
 export type SettledFlags = AgentFlags & { nodeName: string; config: string };
 
-const levels: readonly string[] = ["trace", "debug", "info", "warn", "error"];
-
 /** Takes from the environment what was not given. @returns a sentence where something is missing or wrong */
 export function settleFlags(given: AgentFlags, env: NodeJS.ProcessEnv): SettledFlags | string {
   const nodeName = given.nodeName || env.NODE_NAME;
@@ -30,8 +28,8 @@ export function settleFlags(given: AgentFlags, env: NodeJS.ProcessEnv): SettledF
     return `${JSON.stringify(nodeName)} is no name of a node`;
   }
   const logLevel = given.logLevel ?? env.WEIR_LOG_LEVEL;
-  if (logLevel !== undefined && !levels.includes(logLevel)) {
-    return `WEIR_LOG_LEVEL is ${JSON.stringify(logLevel)}, but must be one of ${levels.join(", ")}`;
+  if (logLevel !== undefined && !isLevel(logLevel)) {
+    return `WEIR_LOG_LEVEL is ${JSON.stringify(logLevel)}, but must be one of ${logLevels.join(", ")}`;
   }
   const metricsAddress = given.metricsAddress ?? env.WEIR_METRICS_ADDRESS;
   const kubeconfig = given.kubeconfig ?? env.KUBECONFIG;
@@ -41,8 +39,12 @@ export function settleFlags(given: AgentFlags, env: NodeJS.ProcessEnv): SettledF
     config: given.config ?? (env.WEIR_AGENT_CONFIG || "/etc/weir/agent.yaml"),
     ...(metricsAddress ? { metricsAddress } : {}),
     ...(kubeconfig ? { kubeconfig } : {}),
-    ...(logLevel ? { logLevel: logLevel as LogLevel } : {}),
+    ...(logLevel ? { logLevel } : {}),
   };
+}
+
+function isLevel(text: string): text is LogLevel {
+  return (logLevels as readonly string[]).includes(text);
 }
 
 /** `weir agent`: the node agent and the server for the plugin's calls, until SIGTERM, SIGINT or SIGHUP. */

@@ -32,8 +32,8 @@ import { listUplinks, removeUplink, setUplink } from "./uplink.js";
 const BIN_DIR = "/opt/cni/bin";
 const CONF_DIR = "/etc/cni/net.d";
 
-/** What `weir agent` logs from on. */
-const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
+/** What `weir agent` logs from on: the agent's own list, since the agent is not loaded for every command. */
+export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 
 /**
  * Runs the command line.
