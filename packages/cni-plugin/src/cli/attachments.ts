@@ -11,6 +11,11 @@ export function podName({ id, pod }: Named): string {
   return pod ? `${pod.namespace}/${pod.name}` : id;
 }
 
+/** The name of one of a pod's interfaces, for a line that says something of it: NAMESPACE/NAME eth0, or the id. */
+export function interfaceName(attachment: Named): string {
+  return attachment.pod ? `${podName(attachment)} ${attachment.device}` : attachment.id;
+}
+
 /**
  * The attachments that somebody means: by id, by the pod (NAMESPACE/NAME or NAME), by the pod and its interface
  * (NAMESPACE/NAME/eth0), or by the beginning of an id.

@@ -1,7 +1,7 @@
 import { checkRequirements, type Requirement, Shaper } from "@weir/shaper";
 import { firstLine } from "../cni/explain.js";
 import type { Printable } from "../json.js";
-import { podName } from "./attachments.js";
+import { interfaceName, podName } from "./attachments.js";
 import type { Context } from "./commands.js";
 import { type ExitCode, exitCode } from "./errors.js";
 import { type Finding, inspectInstallation } from "./install/check.js";
@@ -93,7 +93,7 @@ function printRemedies(
     ...all.flatMap(({ record, problems }) =>
       problems.map(({ message, remedy }) => ({
         severe: true,
-        text: `${style.bold(record.pod ? `${podName(record)} ${record.device}` : record.id)}: ${message}`,
+        text: `${style.bold(interfaceName(record))}: ${message}`,
         remedy,
       })),
     ),

@@ -13,7 +13,7 @@ import {
 import { joinRemedy } from "../cni/explain.js";
 import type { Printable } from "../json.js";
 import { formatBytes, formatCount, formatNs, formatShortRate } from "../units.js";
-import { podName } from "./attachments.js";
+import { interfaceName, podName } from "./attachments.js";
 import type { RateMeter, Rates } from "./rates.js";
 import { type CellLike, type Column, formatTable } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -78,8 +78,7 @@ export function printStatus(all: readonly Known[], terminal: Terminal, meter: Ra
 export function printProblems(all: readonly Known[], terminal: Terminal): void {
   for (const { record, problems } of all) {
     for (const { message, remedy } of problems) {
-      const name = record.pod ? `${podName(record)} ${record.device}` : record.id;
-      terminal.print(`${terminal.style.yellow(name)}: ${joinRemedy(message, remedy)}`);
+      terminal.print(`${terminal.style.yellow(interfaceName(record))}: ${joinRemedy(message, remedy)}`);
     }
   }
 }
