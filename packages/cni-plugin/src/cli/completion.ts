@@ -76,7 +76,7 @@ function bashScript(entries: readonly Entry[]): string {
     if (values === "folder") return 'compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$word"))';
     if (values === "none" || values === "any") return "COMPREPLY=()";
     const list = typeof values === "string" ? `$(${found[values]})` : values.join(" ");
-    return `COMPREPLY=($(compgen -W "${typeof values === "string" ? list : list}" -- "$word"))`;
+    return `COMPREPLY=($(compgen -W "${list}" -- "$word"))`;
   };
   const before = entries.flatMap(({ path, options }) =>
     options

@@ -91,7 +91,7 @@ export async function uninstall(
   const rest = conflists.filter((one) => hasWeir(one) && !targets.some(({ file }) => file === one.file));
   const files = rest.length === 0 ? installedFiles(binDir) : [];
   using shaper = Shaper.open(options);
-  const shaped = files.length > 0 ? inspectIds(shaper) : [];
+  const shaped = files.length > 0 ? idsOf(shaper) : [];
   const stays = shaped.length > 0 && !force;
   if (!dryRun) {
     applyAll(changes, takeOut);
@@ -155,7 +155,7 @@ function applyAll(
   }
 }
 
-function inspectIds(shaper: Shaper): string[] {
+function idsOf(shaper: Shaper): string[] {
   return shaper.list().map(({ id }) => id);
 }
 
