@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Daemon } from "../process/daemon.js";
 import { freePorts } from "../process/ports.js";
@@ -98,15 +97,8 @@ export class Agent implements AsyncDisposable {
    * @returns after how many milliseconds it was
    * @throws where it is not in time; the message holds the end of its log
    */
-  async until(what: string, reached: () => Promise<boolean> | boolean, timeoutMs = 120_000): Promise<number> {
-    const start = performance.now();
-    while (performance.now() - start < timeoutMs) {
-      if (await reached()) return Math.round(performance.now() - start);
-      if (this.#daemon.end !== undefined) break;
-      await sleep(20);
-    }
-    const ended = this.#daemon.end === undefined ? "" : ` The agent ended: ${this.#daemon.end}.`;
-    throw new Error(`waited in vain until ${what}.${ended}\n${this.log.slice(-6000)}`);
+  until(what: string, reached: () => Promise<boolean> | boolean, timeoutMs = 120_000): Promise<number> {
+    return this.#daemon.until(what, reached, timeoutMs, 20);
   }
 
   /** Ends it. @param signal SIGKILL: it can do nothing more */

@@ -57,23 +57,31 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Waits until something is so.
+   * Waits until something is so; where it cannot be told yet, `reached` may throw.
+   * @param pauseMs between two looks
+   * @returns after how many milliseconds it was
    * @throws where it is not in time, or the program ends first; the message holds the end of its log
    */
-  async until(what: string, reached: () => Promise<boolean> | boolean, timeoutMs = 180_000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+  async until(
+    what: string,
+    reached: () => Promise<boolean> | boolean,
+    timeoutMs = 180_000,
+    pauseMs = 100,
+  ): Promise<number> {
+    const start = performance.now();
+    const elapsed = () => Math.round(performance.now() - start);
     const name = this.#options.command[0].replace(/.*\//, "");
     let last = "";
-    while (Date.now() < deadline) {
+    while (elapsed() < timeoutMs) {
       if (this.end !== undefined) {
         throw new Error(`${name} ended (${this.end}) before ${what}:\n${this.log.slice(-4000)}`);
       }
       try {
-        if (await reached()) return;
+        if (await reached()) return elapsed();
       } catch (error) {
         last = (error as Error).message;
       }
-      await sleep(100);
+      await sleep(pauseMs);
     }
     throw new Error(
       `${name}: waited ${timeoutMs} ms in vain until ${what} ${last}\n${this.log.slice(-4000)}`,
