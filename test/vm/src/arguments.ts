@@ -40,7 +40,7 @@ virtual machine failed.
   --env NAME=VALUE   set a variable for the command (may be repeated)
   --memory MIB       default 3072
   --cpus N           default 2
-  --nic MODEL        a network card, ${nicModels.join(" or ")}; comes in pairs, joined by a wire (may be repeated)
+  --nic MODEL        a network card: ${nicModels.join(", ")}; comes in pairs, joined by a wire (may be repeated)
   --virtual-time     one instruction takes one nanosecond, however busy the host is
   --no-bpffs         leave /sys/fs/bpf unmounted
   --console          show the guest's console on standard error
@@ -131,7 +131,7 @@ function optional<Name extends string>(
 function cards(models: readonly string[]): NicModel[] {
   const unknown = models.find((model) => !nicModels.includes(model as NicModel));
   if (unknown !== undefined) {
-    throw new UsageError(`--nic takes ${nicModels.join(" or ")}, not "${unknown}"`);
+    throw new UsageError(`--nic takes one of ${nicModels.join(", ")}, not "${unknown}"`);
   }
   if (models.length % 2 !== 0) throw new UsageError("--nic must be given twice for each wire");
   return models as NicModel[];

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { lastWords } from "./console.js";
+import type { Emulator } from "./emulator.js";
 import { VmError, type VmErrorCode } from "./errors.js";
 import { MarkerStream } from "./marker.js";
 import type { Progress } from "./prepare.js";
@@ -27,6 +28,7 @@ export interface VmResult {
 
 /** What a machine needs beside QEMU's arguments. */
 export interface MachineSetup {
+  readonly emulator: Emulator;
   /** QEMU's arguments, with {@link CHANNEL_FDS}. */
   readonly args: readonly string[];
   /** Given to the guest once it asks: see guest/session. */
@@ -72,10 +74,15 @@ export class Machine {
     this.#setup = setup;
     // setpriv: the kernel ends QEMU when this process dies, however it dies. A session of its own keeps the
     // terminal's Ctrl-C from QEMU, which would end the guest before the command has heard of it.
+    const { program, args, env } = setup.emulator;
     this.#child = spawn(
       findProgram("setpriv"),
-      ["--pdeathsig", "KILL", "--", findProgram("qemu-system-x86_64"), ...setup.args],
-      { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe"], detached: true },
+      ["--pdeathsig", "KILL", "--", program, ...args, ...setup.args],
+      {
+        stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
+        detached: true,
+        env: { ...process.env, ...env },
+      },
     );
     const sockets = this.#child.stdio as unknown as readonly Socket[];
     for (const socket of sockets) socket?.on("error", () => {}); // QEMU's end tells the rest.

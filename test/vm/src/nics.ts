@@ -1,9 +1,11 @@
 /** The network cards that a guest can be given, and what QEMU and Linux call them. */
 const models = {
   /** Paravirtual, with one queue. */
-  virtio: { device: "virtio-net-pci", driver: "virtio_net" },
+  virtio: { device: "virtio-net-pci", drivers: ["virtio_net"], qemu: 7 },
   /** With as many transmit queues as there are processors, up to 8, as hardware has them: its root qdisc is mq. */
-  vmxnet3: { device: "vmxnet3", driver: "vmxnet3" },
+  vmxnet3: { device: "vmxnet3", drivers: ["vmxnet3"], qemu: 7 },
+  /** Intel's 82576, which has up to 7 virtual functions (SR-IOV). */
+  igb: { device: "igb", drivers: ["igb", "igbvf"], qemu: 8 },
 } as const;
 
 /** A network card's model. */
@@ -19,7 +21,12 @@ export function nicAddress(index: number): string {
 
 /** The modules of Linux that drive these cards. */
 export function nicDrivers(nics: readonly NicModel[]): string[] {
-  return [...new Set(nics.map((model) => models[model].driver))];
+  return [...new Set(nics.flatMap((model) => models[model].drivers))];
+}
+
+/** The oldest release of QEMU that has these cards. */
+export function oldestQemu(nics: readonly NicModel[]): number {
+  return Math.max(0, ...nics.map((model) => models[model].qemu));
 }
 
 /**
@@ -30,14 +37,19 @@ export function nicDrivers(nics: readonly NicModel[]): string[] {
 export function nicArguments(nics: readonly NicModel[]): string[] {
   const unknown = nics.find((model) => !Object.hasOwn(models, model));
   if (unknown !== undefined) {
-    throw new RangeError(`no network card is called "${unknown}": there are ${nicModels.join(" and ")}`);
+    throw new RangeError(`no network card is called "${unknown}": there are ${nicModels.join(", ")}`);
   }
   if (nics.length % 2 !== 0) {
     throw new RangeError(`${nics.length} network cards cannot be joined two by two`);
   }
   return nics.flatMap((model, index) => [
     ...["-netdev", `hubport,id=nic${index},hubid=${index >> 1}`],
+    // A card can have virtual functions only behind a port of its own.
+    ...["-device", `pcie-root-port,id=port${index},chassis=${index + 1}`],
     // Nobody boots from them: without a ROM that may not be installed.
-    ...["-device", `${models[model].device},netdev=nic${index},mac=${nicAddress(index)},romfile=`],
+    ...[
+      "-device",
+      `${models[model].device},bus=port${index},netdev=nic${index},mac=${nicAddress(index)},romfile=`,
+    ],
   ]);
 }

@@ -67,9 +67,13 @@ test("network cards are joined two by two, and each has an address of its own", 
   );
   const cards = optionsAfter("-device", changed).filter((device) => device.includes("netdev="));
   assert.equal(cards.slice(0, 2), [
-    "vmxnet3,netdev=nic0,mac=52:54:00:77:65:01,romfile=",
-    "virtio-net-pci,netdev=nic1,mac=52:54:00:77:65:02,romfile=",
+    "vmxnet3,bus=port0,netdev=nic0,mac=52:54:00:77:65:01,romfile=",
+    "virtio-net-pci,bus=port1,netdev=nic1,mac=52:54:00:77:65:02,romfile=",
   ]);
+  assert.equal(
+    optionsAfter("-device", changed).filter((device) => device.startsWith("pcie-root-port,")),
+    [0, 1, 2, 3].map((index) => `pcie-root-port,id=port${index},chassis=${index + 1}`),
+  );
   assert.throws(() => qemuArguments({ ...options, nics: ["virtio"] }), /joined two by two/);
 });
 

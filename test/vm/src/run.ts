@@ -4,10 +4,11 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { prepareEmulator } from "./emulator.js";
 import { VmError } from "./errors.js";
 import { withLock } from "./lock.js";
 import { CHANNEL_FDS, Machine, type MachineSetup, type VmResult } from "./machine.js";
-import { type NicModel, nicAddress, nicDrivers } from "./nics.js";
+import { type NicModel, nicAddress, nicDrivers, oldestQemu } from "./nics.js";
 import { cacheFolder, type PreparedKernel, type Progress, prepareKernel } from "./prepare.js";
 import { chooseAccelerator, qemuArguments } from "./qemu.js";
 import { hiddenFolders, settingsScript } from "./settings.js";
@@ -121,7 +122,7 @@ async function runNow(options: VmOptions): Promise<VmResult> {
 
 async function prepareSetup(
   options: VmOptions,
-): Promise<Pick<MachineSetup, "args" | "settings" | "marker" | "bootLimitMs">> {
+): Promise<Pick<MachineSetup, "emulator" | "args" | "settings" | "marker" | "bootLimitMs">> {
   const cwd = realpathSync(options.cwd ?? process.cwd());
   const shares = (options.shares ?? []).map(checkedFolder);
   if (options.command.length === 0) throw new RangeError("runInVm: the command is empty");
@@ -145,6 +146,7 @@ async function prepareSetup(
     drivers: nicDrivers(nics),
     command: options.command,
   });
+  const emulator = await prepareEmulator(oldestQemu(nics), options);
   const args = qemuArguments({
     accelerator: options.virtualTime ? "tcg" : chooseAccelerator(),
     virtualTime: options.virtualTime ?? false,
@@ -158,7 +160,8 @@ async function prepareSetup(
     root: process.getuid?.() === 0,
     fds: CHANNEL_FDS,
   });
-  return { args, settings, marker, bootLimitMs: options.virtualTime ? VIRTUAL_BOOT_LIMIT_MS : BOOT_LIMIT_MS };
+  const bootLimitMs = options.virtualTime ? VIRTUAL_BOOT_LIMIT_MS : BOOT_LIMIT_MS;
+  return { emulator, args, settings, marker, bootLimitMs };
 }
 
 function checkedFolder(path: string): string {
