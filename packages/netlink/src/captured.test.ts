@@ -81,6 +81,28 @@ test("a bridge and a macvlan have their data", () => {
     assert.is((data as { mode?: string }).mode, "bridge");
 });
 
+test("virtual functions have what was set on them", () => {
+  for (const { numVfs, vfs } of links("vf 1 mac")) {
+    assert.is(numVfs, 2);
+    const common = {
+      vlanProtocol: "802.1q",
+      minimumMegabitsPerSecond: 0,
+      spoofCheck: true,
+      rssQuery: undefined,
+      linkState: "auto",
+    };
+    const untouched = { index: 0, address: "00:00:00:00:00:00", vlan: 0, vlanPriority: 0, trust: false };
+    const changed = { index: 1, address: "02:00:00:00:0a:01", vlan: 7, vlanPriority: 3, trust: true };
+    assert.equal(
+      vfs.map(({ attributes: _, ...vf }) => vf),
+      [
+        { ...common, ...untouched, maximumMegabitsPerSecond: 0 },
+        { ...common, ...changed, maximumMegabitsPerSecond: 100 },
+      ],
+    );
+  }
+});
+
 test("addresses have their peer, label and broadcast", () => {
   const all = after("addr add").map((bytes) => addressOf(decode(addressMessage, bytes)));
   const first = all.find(({ address }) => address === "192.0.2.1");
