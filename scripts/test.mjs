@@ -44,7 +44,8 @@ const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/de
  * one besides this host's. The command lines, which no kernel makes different, and what sends traffic for minutes, run
  * under one of them. netlink and the objects run under this host's kernel and the oldest one, and 6.1, which lies between
  * the others, is left to what an operator sees. Races take more processors, under a kernel whose BPF can compare and swap
- * and under one whose cannot; network cards are moved into pods on a machine that nothing else needs them on.
+ * and under one whose cannot; network cards are moved into pods, and virtual functions of one, on machines that nothing else
+ * needs them on.
  */
 const DEFAULT_RUNS = [
   {
@@ -64,6 +65,13 @@ const DEFAULT_RUNS = [
     files: "(?<=/|^)(nic|races)",
     machine: ["--cpus", "4", "--nic", "vmxnet3", "--nic", "virtio"],
     more: "4 processors and network cards",
+  },
+  {
+    kernel: "6.12",
+    folders: ["packages/netlink/dist", "test/e2e/dist"],
+    files: "(?<=/|^)(vf|sriov)",
+    machine: ["--nic", "igb", "--nic", "virtio"],
+    more: "a card with virtual functions",
   },
   {
     kernel: "5.10",
@@ -296,7 +304,8 @@ function summarise(results) {
     console.log(
       `${where}: ${passed} passed, ${failed} failed, ${skipped} skipped${broken ? " (ended before its summary)" : ""}`,
     );
-    for (const file of again) console.log(`  UNSTEADY: ${file} failed at first, and passed when run again alone`);
+    for (const file of again)
+      console.log(`  UNSTEADY: ${file} failed at first, and passed when run again alone`);
     total.passed += passed;
     total.failed += failed;
     total.skipped += skipped;
