@@ -1,11 +1,13 @@
 export type { Attachment, PodIdentity } from "./attachment.js";
+export type { GcReport } from "./collection.js";
 export type { Counters } from "./datapath.js";
+export type { DirectionState } from "./entries.js";
 export { ShaperError, type ShaperErrorCode } from "./errors.js";
 export type { GsoRecord, GsoState } from "./gso.js";
 export type { GuardRecord, GuardState } from "./guard/guard.js";
 export type { GuardCounters } from "./guard/maps.js";
 export type { GuardOptions } from "./guard/options.js";
-export type { DirectionState, Inspection } from "./inspection.js";
+export type { Inspection } from "./inspection.js";
 export {
   type Direction,
   directions,
@@ -22,7 +24,7 @@ export type { Problem } from "./problem.js";
 export { parseQuantity } from "./quantity.js";
 export { type AttachmentRecord, attachmentOf, type FoundQdisc } from "./records.js";
 export { checkRequirements, type Requirement } from "./requirements.js";
-export { type GcReport, Shaper } from "./shaper.js";
+export { Shaper } from "./shaper.js";
 export { removeTraces, Trace, type TraceCounts, type TraceOptions, type TraceSample } from "./trace/trace.js";
 export {
   DEFAULT_WEIGHT,

@@ -1,27 +1,16 @@
 import type { NetworkNamespace } from "@weir/syscall";
 import type { Attachment } from "./attachment.js";
-import type { Counters, Datapath } from "./datapath.js";
 import { checkEgress } from "./egress.js";
-import { checkGso, type GsoState } from "./gso.js";
+import { checkEntries, type DirectionState } from "./entries.js";
+import { checkGso, type GsoState, gsoState } from "./gso.js";
 import type { GuardState } from "./guard/guard.js";
 import { checkIngress } from "./ingress.js";
-import { holds, horizonNs, markNs } from "./limit-entry.js";
-import { type Direction, directions, type Limit, type Limits } from "./limits.js";
-import { entryOf } from "./names.js";
+import type { Direction, Limits } from "./limits.js";
+import type { NodeState } from "./node-state.js";
 import { openInside, reopenNamespace } from "./place.js";
 import { type Problem, repairable } from "./problem.js";
-import type { AttachmentRecord } from "./records.js";
-import { entryOwner } from "./slots.js";
+import { type AttachmentRecord, attachmentOf } from "./records.js";
 import type { Stamp } from "./stamp.js";
-
-/** One direction of an attachment: its limit and what was counted. */
-export interface DirectionState extends Counters {
-  bitsPerSecond: bigint;
-  /** How long a packet may wait for its flow's turn before it is dropped instead. */
-  horizonNs: bigint;
-  /** From which wait on a packet that knows ECN is marked; 0 where none is. */
-  markNs: bigint;
-}
 
 /** What {@link Shaper.inspect} found. */
 export interface Inspection {
@@ -40,57 +29,48 @@ export interface Inspection {
   guard?: GuardState;
 }
 
-/** Compares what the maps hold with a record. @param uplinks the entries of the uplinks that it shares */
-export function inspectEntries(
+/** As {@link Shaper.inspect}, for a record. */
+export function inspect(
+  { pins, slots, uplinks, guard, enforcement }: NodeState,
   record: AttachmentRecord,
-  datapath: Datapath,
-  uplinks: { [direction in Direction]?: number },
-): { problems: Problem[] } & Pick<Inspection, Direction> {
-  const problems: Problem[] = [];
-  const states: Pick<Inspection, Direction> = {};
-  for (const direction of directions) {
-    const limit = record.limits[direction];
-    if (limit)
-      states[direction] = inspectEntry(datapath, record, direction, limit, uplinks[direction], problems);
-  }
-  if (!datapath.subnetLists.holds(datapath.subnetRule(record.slot), record.limits)) {
-    problems.push(
-      repairable("SUBNETS_DIFFER", "the subnets that are exempt in the kernel are not those of the limits"),
-    );
-  }
-  return { problems, ...states };
-}
-
-function inspectEntry(
-  datapath: Datapath,
-  record: AttachmentRecord,
-  direction: Direction,
-  limit: Limit,
-  uplink: number | undefined,
-  problems: Problem[],
-): DirectionState {
-  const entry = entryOf(record.slot, direction);
-  const actual = datapath.limit(entry);
-  const { bitsPerSecond } = limit;
-  if (actual.owner !== entryOwner(record)) {
-    problems.push(repairable("ENTRY_LOST", `map entry ${entry} is not ${record.id}'s any more`));
-  } else if (actual.bitsPerSecond !== bitsPerSecond) {
-    const message = `the ${direction} limit in the kernel is ${actual.bitsPerSecond} bit/s, not ${bitsPerSecond}`;
-    problems.push(repairable("LIMIT_DIFFERS", message));
-  } else if (!holds(actual, limit, uplink)) {
-    const message = `the ${direction} limit in the kernel has another burst, horizon, threshold or share of an uplink`;
-    problems.push(repairable("LIMIT_DIFFERS", message));
-  }
-  return {
-    bitsPerSecond,
-    horizonNs: horizonNs(limit),
-    markNs: markNs(limit),
-    ...datapath.counters(entry),
+): Inspection {
+  const { id, limits, state } = record;
+  // Not what it was applied with, but what it is.
+  const { network: _, addresses: __, fixed: ___, ...attachment } = attachmentOf(record);
+  const inspection: Inspection = {
+    attachment,
+    limits,
+    sharedWith: slots.members(record).map((member) => member.id),
+    healthy: false,
+    problems: [],
   };
+  const { problems } = inspection;
+  if (state !== "active") {
+    problems.push(repairable("UNFINISHED", `${id}: an operation (${state}) was cut short`));
+  }
+  const datapath = pins.find();
+  if (datapath) {
+    const { problems: found, ...states } = checkEntries(record, datapath, uplinks.entries(record));
+    Object.assign(inspection, states);
+    problems.push(...found);
+  } else {
+    problems.push(pins.problem());
+  }
+  const stampOf = (direction: Direction, netns: NetworkNamespace) =>
+    enforcement.stamp(record, direction, netns, datapath);
+  problems.push(...uplinks.problems(record), ...inspectDevice(record, stampOf));
+  const guarded = guard.inspect(record);
+  if (guarded) {
+    inspection.guard = guarded.state;
+    problems.push(...guarded.problems);
+  }
+  if (record.gso) inspection.gso = gsoState(record.gso);
+  inspection.healthy = problems.length === 0;
+  return inspection;
 }
 
 /** Compares a device with its record: its state, qdiscs and filters. @param stampOf what stamps a direction */
-export function inspectDevice(
+function inspectDevice(
   record: AttachmentRecord,
   stampOf: (direction: Direction, netns: NetworkNamespace) => Stamp,
 ): Problem[] {

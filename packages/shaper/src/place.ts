@@ -4,6 +4,13 @@ import type { Attachment } from "./attachment.js";
 import { ShaperError } from "./errors.js";
 import type { AttachmentRecord } from "./records.js";
 
+/** A device that is at hand: its namespace, a socket inside that, and the device as it was found there. */
+export interface OpenDevice {
+  namespace: NetworkNamespace;
+  rt: Rtnetlink;
+  link: Link;
+}
+
 /** Opens a pod's namespace. @throws ShaperError NETNS_MISSING, NOT_PERMITTED */
 export function openNamespace(path: string): NetworkNamespace {
   try {

@@ -123,6 +123,13 @@ export class RecordStore {
     return { records, damaged };
   }
 
+  /** Whether another attachment has the same device. */
+  hasTwin({ id, namespace, ifindex }: AttachmentRecord): boolean {
+    return this.readAll().records.some(
+      (other) => other.id !== id && other.namespace === namespace && other.ifindex === ifindex,
+    );
+  }
+
   /** Writes a record; after a crash there is the old one or the new one, never half of one. */
   write(record: AttachmentRecord): void {
     writeState(join(this.#folder, fileName(record.id)), { version: VERSION, ...record });

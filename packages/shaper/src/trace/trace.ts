@@ -1,13 +1,13 @@
 import { type BpfLink, BpfObject, type LoadedObject, RingBuffer, type TcFilter } from "@weir/bpf-loader";
 import type { Link, Rtnetlink } from "@weir/netlink";
 import { monotonicNow, type NetworkNamespace } from "@weir/syscall";
+import type { GcReport } from "../collection.js";
 import { ShaperError } from "../errors.js";
 import type { Direction } from "../limits.js";
 import { EGRESS_PRIORITY, ifbName } from "../names.js";
 import { DEFAULT_STATE_DIRECTORY, type ShaperOptions } from "../options.js";
 import { openInside, reopenNamespace } from "../place.js";
 import { type AttachmentRecord, RecordStore } from "../records.js";
-import type { GcReport } from "../shaper.js";
 import { traceObjectBase64 } from "./trace-object.js";
 
 /** The name of the program of bpf/trace.bpf.c, by which tc shows its filters and weir finds them. */
