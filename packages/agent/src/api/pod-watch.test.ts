@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -162,6 +163,35 @@ tests("are watched anew where a connection falls silent", async (state) => {
   state.api.put("b");
   await until(() => state.watch.pods.has("default/b"));
 });
+
+tests(
+  "are watched again soon where watches worked that were cut, and later where none does",
+  async (state) => {
+    const cut = async (times: number) => {
+      for (let time = 0; time < times; time++) {
+        await until(() => state.watch.connected && state.api.watchers > 0);
+        await sleep(20);
+        const { length } = state.api.requests;
+        state.api.break();
+        await until(() => state.api.requests.length > length);
+      }
+      await until(() => state.watch.connected);
+    };
+    const backoff = new Backoff(1, 5);
+    begin(state, { backoff, stableMs: 10 });
+    await cut(5);
+    assert.is(backoff.failures, 1);
+    state.watch.close();
+    const another = new Backoff(1, 5);
+    begin(state, { backoff: another, stableMs: 60_000 });
+    await cut(5);
+    assert.is(another.failures, 5);
+    state.api.put("a");
+    await until(() => state.watch.pods.has("default/a"));
+    await cut(1);
+    assert.is(another.failures, 1);
+  },
+);
 
 tests("of the same name are two where the uid is another", async (state) => {
   state.api.put("a", {}, { uid: "one" });

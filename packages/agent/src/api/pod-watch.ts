@@ -17,8 +17,11 @@ const WATCH_SECONDS = [240, 360] as const;
  */
 const SILENCE_MS = 150_000;
 
-/** After how long an open watch counts as a success, and tries begin from the shortest delay again. */
-const STABLE_MS = 10_000;
+/**
+ * A watch that was open for so long has worked, whatever ended it, as has one that told something: tries begin from the
+ * shortest delay again. client-go's reflector draws the line there too.
+ */
+const STABLE_MS = 1_000;
 
 /** Who is told of pods. */
 export interface PodListener {
@@ -38,6 +41,8 @@ export interface PodWatchOptions {
   log: Logger;
   /** How long a watch may be silent; default 150 s. */
   silenceMs?: number;
+  /** For how long a watch that tells nothing must be open to have worked; default 1 s. */
+  stableMs?: number;
   /** The delays between tries; default from 0.5 to 30 s. */
   backoff?: Backoff;
 }
@@ -128,7 +133,7 @@ export class PodWatch {
   }
 
   async #watch(): Promise<void> {
-    const { client, silenceMs = SILENCE_MS } = this.#options;
+    const { client, silenceMs = SILENCE_MS, stableMs = STABLE_MS } = this.#options;
     const [shortest, longest] = WATCH_SECONDS;
     using quiet = new Silence(silenceMs, this.#end.signal);
     const answer = await client.stream(
@@ -147,6 +152,7 @@ export class PodWatch {
     if (this.#said !== undefined) this.#options.log.info("the API server answers again");
     this.#said = undefined;
     let told = false;
+    const hasWorked = () => told || performance.now() - openedAt >= stableMs;
     // An error of the stream ends the lines; it is thrown after them.
     let broken: Error | undefined;
     answer.on("error", (error) => {
@@ -165,12 +171,11 @@ export class PodWatch {
     } finally {
       answer.destroy();
       this.connected = false;
-      if (told || performance.now() - openedAt > STABLE_MS) this.#backoff.reset();
+      if (hasWorked()) this.#backoff.reset();
     }
     if (broken && !this.#end.signal.aborted) throw broken;
     // A server that ends watches at once must not be asked again and again without a pause.
-    if (!told && performance.now() - openedAt < 1_000)
-      throw new ApiError(0, "the API server ends watches at once");
+    if (!hasWorked()) throw new ApiError(0, "the API server ends watches at once");
   }
 
   #hear({ type, object }: WatchEvent): void {
