@@ -120,7 +120,7 @@ export class Enforcement {
     const entry = record.state === "active" || this.#records.hasTwin(record) ? egress.entry : undefined;
     unstampEgress(rt, link.index, { ...egress, entry }, record.found.root);
     if (record.gso) restoreGso(rt, link, record.gso);
-    if (!record.found.clsact && isUnused(rt, link.index)) {
+    if (!record.found.clsact && hasUnusedClsact(rt, link.index)) {
       rt.qdiscs.removeIfPresent({ index: link.index, parent: "clsact", kind: "clsact" });
     }
   }
@@ -130,8 +130,9 @@ function needsWork(problems: Problem[]): boolean {
   return problems.some(({ code }) => code !== "FILTER_BEFORE" && code !== "LINK_BEFORE");
 }
 
-/** Whether nothing is left on a clsact qdisc that weir made. */
-function isUnused(rt: Rtnetlink, index: number): boolean {
+/** Whether a device has a clsact qdisc on which nothing is left. */
+function hasUnusedClsact(rt: Rtnetlink, index: number): boolean {
+  if (rt.qdiscs.find(index, "clsact")?.kind !== "clsact") return false;
   for (const parent of directions) {
     for (const _filter of rt.filters.dump({ index, parent })) return false;
   }

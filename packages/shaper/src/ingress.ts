@@ -31,12 +31,10 @@ export function stampIngress(rt: Rtnetlink, link: Link, stamp: Stamp): void {
 
 /** Takes the redirection away first, then the ifb device with all that hangs on it. */
 export function unstampIngress(rt: Rtnetlink, ifindex: number, stamp: Pick<Stamp, "pin">): void {
-  rt.filters.removeIfPresent({
-    index: ifindex,
-    parent: "ingress",
-    priority: INGRESS_PRIORITY,
-    kind: "matchall",
-  });
+  const place = { index: ifindex, parent: "ingress", priority: INGRESS_PRIORITY } as const;
+  // Without CAP_NET_ADMIN the kernel refuses to remove what is not there, too: a rollback must not fail on that.
+  const isThere = [...rt.filters.dump(place)].some((filter) => isFilterKind(filter, "matchall"));
+  if (isThere) rt.filters.removeIfPresent({ ...place, kind: "matchall" });
   removeIfb(rt, ifindex, stamp);
 }
 

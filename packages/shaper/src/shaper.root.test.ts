@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Rtnetlink } from "@weir/netlink";
 import { FileLock } from "@weir/syscall";
 import type { Callback } from "uvu";
@@ -62,6 +64,27 @@ podTest("a device is limited in both directions, is healthy, and is left as it w
   assert.not.ok(shaper.remove(ID));
   assert.equal(lab.snapshot(), before);
   assert.equal(shaper.list(), []);
+});
+
+podTest("what the process may not do is taken back as any other failure", (lab, shaper) => {
+  const attachment = { ...pod(lab), id: "crash/eth0" };
+  const child = fileURLToPath(new URL("./testing/crash-child.js", import.meta.url));
+  const withoutNetAdmin = ["--bounding-set=-net_admin", "--inh-caps=-net_admin", process.execPath, child];
+  const { bpffs, stateDirectory } = lab.options;
+  for (const limits of [{}, { egress: both.egress! }]) {
+    // With the program pinned, the first thing that is refused is a qdisc or a device.
+    shaper.apply(attachment, both);
+    shaper.apply(attachment, limits);
+    const [before, record] = [lab.snapshot(), shaper.list()];
+    const args = [bpffs, stateDirectory, lab.netns, "apply", "0"];
+    const { status, stderr } = spawnSync("setpriv", [...withoutNetAdmin, ...args], { encoding: "utf8" });
+    assert.is(status, 1);
+    assert.match(stderr, /EPERM/);
+    assert.not.match(stderr, /taking back/);
+    assert.equal([lab.snapshot(), shaper.list()], [before, record]);
+    assert.equal(shaper.gc(), { removed: [], problems: [] });
+  }
+  assert.equal(shaper.inspect("crash/eth0").problems, []);
 });
 
 podTest("applying the same limits again changes nothing", (lab, shaper) => {
