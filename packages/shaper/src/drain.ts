@@ -14,10 +14,10 @@ const PAUSE_MS = 2;
  */
 export function drain(rt: Rtnetlink, ifindex: number): boolean {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
-  for (const until = Date.now() + LONGEST_MS; ; ) {
+  for (const until = performance.now() + LONGEST_MS; ; ) {
     const root = rt.qdiscs.find(ifindex);
     if (root?.handle !== FQ_HANDLE || (root.stats?.queueLength ?? 0) === 0) return true;
-    if (Date.now() >= until) return false;
+    if (performance.now() >= until) return false;
     Atomics.wait(sleeper, 0, 0, PAUSE_MS);
   }
 }

@@ -19,6 +19,22 @@ test("a second holder waits its time and then says which lock it was", () => {
   );
 });
 
+test("how long is waited does not go by the wall clock, which may be set back", () => {
+  using _held = FileLock.acquire(path);
+  const { now } = Date;
+  Date.now = () => {
+    throw new Error("the wall clock was looked at");
+  };
+  try {
+    assert.throws(
+      () => FileLock.acquire(path, { timeoutMs: 2 }),
+      ({ code }: { code: string }) => code === "EAGAIN",
+    );
+  } finally {
+    Date.now = now;
+  }
+});
+
 test("shared holders do not exclude each other, an exclusive one does", () => {
   using _a = FileLock.acquire(path, { exclusive: false });
   using _b = FileLock.acquire(path, { exclusive: false, timeoutMs: 0 });
