@@ -10,6 +10,7 @@ import {
 } from "@weir/test-e2e/clients";
 import { Lab, UPLINK } from "@weir/test-e2e/lab";
 import { type Cluster, type ClusterOptions, startCluster } from "../cluster.js";
+import { runProgram } from "../process/run.js";
 import { CONTAINERD_SUITE } from "../programs/prepare.js";
 import { Kubelet } from "./kubelet.js";
 
@@ -57,6 +58,8 @@ export class KubernetesNode implements AsyncDisposable {
       return part;
     };
     try {
+      // As systemd has them: mounts of the node's reach the containers that ask for them.
+      await runProgram("mount", ["--make-rshared", "/"]);
       const lab = keep(Lab.create({ mode: "l2", folder: join(FOLDER, "lab") }));
       const { netns } = lab.nodes[0];
       layManagementWire(netns);
@@ -68,6 +71,8 @@ export class KubernetesNode implements AsyncDisposable {
           programs: await fetchContainerd(CONTAINERD_SUITE),
           plugins: referencePluginsAlone(),
           networks: { pods: ipvlanAlone() },
+          // An emulated machine takes a minute to copy the agent's image for each container.
+          snapshotter: "overlayfs",
         }),
       );
       // What the kubelet leaves: a runtime that ends would leave the pods running.

@@ -43,6 +43,8 @@ export class Containerd implements AsyncDisposable {
    * @param options.programs folders of containerd and runc
    * @param options.plugins the folder of CNI plugins
    * @param options.networks conflists by the name of the runtime handler that uses them
+   * @param options.snapshotter how images become root filesystems: "native" copies all of their files, for which any
+   *   filesystem will do; "overlayfs" is what nodes use. Default: "native".
    */
   static async start(options: {
     netns: string;
@@ -50,6 +52,7 @@ export class Containerd implements AsyncDisposable {
     programs: readonly string[];
     plugins: string;
     networks: Record<string, object>;
+    snapshotter?: "native" | "overlayfs";
   }): Promise<Containerd> {
     const { netns, folder, programs } = options;
     rmSync(folder, { recursive: true, force: true });
@@ -128,10 +131,12 @@ function configuration({
   folder,
   plugins,
   networks,
+  snapshotter = "native",
 }: {
   folder: string;
   plugins: string;
   networks: Record<string, object>;
+  snapshotter?: string;
 }): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   const [first] = Object.keys(networks);
@@ -160,7 +165,7 @@ function configuration({
     `bin_dir = "${plugins}"`,
     `conf_dir = "${join(folder, "net.d", first!)}"`,
     `[${cri}.containerd]`,
-    'snapshotter = "native"',
+    `snapshotter = "${snapshotter}"`,
     `default_runtime_name = "${first}"`,
     ...runtimes,
     "",
