@@ -21,8 +21,9 @@ const USAGE = `Usage: npm test [-- OPTIONS]
   --clients         only the real clients of the plugin, all of them, and what takes long: containerd 1.6, 1.7 and 2.1,
                     podman, cnitool, what CNI asks of weir and of other plugins, 200 pods at once, the plugin killed at
                     every step; without this option containerd 1.7 is among the tests
-  --cluster         only the agent, the chart and the manifest against a real API server; the first time it builds
-                    Kubernetes, which takes many minutes and is why no other run does it
+  --cluster         only the agent, the chart and the manifest against a real API server, and then a whole small cluster
+                    in the VM; the first time it builds Kubernetes, which takes many minutes and is why no other run
+                    does it
   --kernel VERSION  in the VM only under this kernel (5.10, 6.1, 6.12, newest); may be given again
   --filter TEXT     only test files whose name holds TEXT
   --help            this text`;
@@ -91,6 +92,9 @@ function without(...folders) {
 /** The kernel under which the plugin's clients run, and what takes minutes and is the same under each. */
 const CLIENTS_KERNEL = "6.12";
 
+/** The kernel under which a whole cluster runs. */
+const CLUSTER_KERNEL = "6.12";
+
 /** What a run prints, kept until it is its turn to be seen. */
 class Output {
   #kept = "";
@@ -126,7 +130,7 @@ await main(async (args) => {
   const inVm = !options.unit;
   if (inVm) requireRoot("npm test boots kernels and installs what they need; that");
   await prepareCheckout();
-  if (options.cluster) return summarise([{ where: "Kubernetes API", ...(await clusterTests(options)) }]);
+  if (options.cluster) return summarise(await clusterTests(options));
   const results = [];
   if (!options.clients && (inVm || process.getuid() === 0)) {
     await step("fetching BPF objects of Debian's packages", () => fetchObjects());
@@ -141,8 +145,8 @@ await main(async (args) => {
 
   if ((!options.kernels && !options.clients) || options.unit) {
     // Root-needing tests run here too where this is root: a second kernel, and line coverage.
-    const kind =
-      process.getuid() === 0 ? "(?<!\\.(e2e|client|cluster|long))" : "(?<!\\.(e2e|client|cluster|long|root))";
+    const others = "e2e|client|cluster|cluster-vm|long";
+    const kind = process.getuid() === 0 ? `(?<!\\.(${others}))` : `(?<!\\.(${others}|root))`;
     const coverage = ["node_modules/c8/bin/c8.js", "--reporter=text-summary", "--reporter=lcov"];
     const command = [
       ...coverage,
@@ -186,16 +190,26 @@ await main(async (args) => {
   return summarise(results);
 });
 
-/** Runs the agent, the chart and the manifest against a Kubernetes API, here. */
+/** Runs the agent, the chart and the manifest against a Kubernetes API, here; then a cluster with a node, in the VM. */
 async function clusterTests(options) {
   await requireDebianPackages(["openssl"]);
-  const { fetchAndBuild } = await import("../test/cluster/dist/index.js");
+  await requireVmPackages();
+  const { prepareClusterTests } = await import("../test/cluster/dist/index.js");
   await step("fetching and building what a cluster takes", () =>
-    fetchAndBuild((message) => process.stderr.write(`\n  ${message} `)),
+    prepareClusterTests((message) => process.stderr.write(`\n  ${message} `)),
   );
   // The agent has a state of its own there, and touches nothing of this machine.
-  const files = pattern(options, "\\.cluster");
-  return suite(process.execPath, ["scripts/suite.mjs", files, CLUSTER]);
+  const command = ["scripts/suite.mjs", pattern(options, "\\.cluster"), CLUSTER];
+  const here = { where: "Kubernetes API", ...(await suite(process.execPath, command)) };
+  const node = {
+    where: `whole cluster, Linux ${CLUSTER_KERNEL}`,
+    title: `A whole cluster under Linux ${CLUSTER_KERNEL} in the VM`,
+    kernel: CLUSTER_KERNEL,
+    files: pattern(options, "\\.cluster-vm"),
+    folders: [CLUSTER],
+    machine: ["--memory", "4096"],
+  };
+  return [here, ...(await inTurns([node]))];
 }
 
 /** Runs as many virtual machines at once as there are processors; what they print comes one after the other. */
