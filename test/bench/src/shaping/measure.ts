@@ -12,6 +12,9 @@ import { pings, requests, Service } from "./sparse.js";
 /** IP and transport headers of one packet: TCP's carries timestamps. */
 const HEADER_BYTES = { tcp: 52, udp: 28 };
 
+/** How long nothing arrives when queues are empty: longer than the largest packets take at the lowest rate. */
+const SILENCE_MS = 1_500;
+
 /** Below this rate fifty sparse packets a second would be a load of their own. */
 const SLOW_BITS_PER_SECOND = 10_000_000;
 
@@ -36,6 +39,7 @@ async function idle(pods: Pods, test: Test, program: string): Promise<Measured> 
 async function underLoad(pods: Pods, test: Test, from: Pod, to: Pod, program: string): Promise<Measured> {
   const { protocol, flows: streams, seconds, bitsPerSecond } = test;
   using meter = new WireMeter(to.netns, HEADER_BYTES[protocol]);
+  await silence(meter);
   const done = new AbortController();
   let begin = () => {};
   const begun = new Promise<void>((resolve) => {
@@ -65,6 +69,15 @@ async function underLoad(pods: Pods, test: Test, from: Pod, to: Pod, program: st
   } finally {
     done.abort();
     await Promise.allSettled([load, sampling]);
+  }
+}
+
+/** Waits until nothing arrives any more: what the load before this one left in queues would count for this one. */
+async function silence(meter: WireMeter): Promise<void> {
+  for (let before = -1, { bytes } = meter.read(); bytes !== before; ) {
+    before = bytes;
+    await sleep(SILENCE_MS);
+    bytes = meter.read().bytes;
   }
 }
 
