@@ -24,6 +24,8 @@
 #define TICKS 64   /* slots of the wheel on which active flows are counted; a power of two */
 #define RETRIES 4
 
+#define LAST_KNOWN_SHIFT 40 /* 18 minutes; half of what a flow's last departure can tell */
+
 /* A departure time that the socket asked for (TCP pacing, SO_TXTIME) is believed up to this far ahead. */
 #define MAX_WISH_NS (2 * NSEC_PER_SEC)
 
@@ -240,20 +242,6 @@ static __always_inline void count_flow(struct clock *clock, __u64 was, __u64 is,
 	add32(&clock->wheel[is & (TICKS - 1)], 1, locked);
 }
 
-/* Keeps a departure: one to come is rounded up, so that nothing can overtake it. */
-static __always_inline void keep_last(struct flow *flow, __u64 departure, __u64 now)
-{
-	flow->last = (departure > now ? departure + 1023 : now) >> 10;
-}
-
-/* The departure of a flow's last packet. */
-static __always_inline __u64 last_of(struct flow *flow, __u64 now)
-{
-	__u32 unit = now >> 10;
-
-	return now + ((__s64)(__s32)(flow->last - unit)) * 1024;
-}
-
 /* 1 for zero, else 0, without a branch: the verifier looks at all that follows once for each way that leads there. */
 static __always_inline __u32 is_zero(__u32 value)
 {
@@ -261,6 +249,21 @@ static __always_inline __u32 is_zero(__u32 value)
 
 	asm volatile("" : "+r"(wide)); /* the compiler would make a branch of it */
 	return (wide - 1) >> 63;
+}
+
+/* Keeps a departure: one to come is rounded up, so that nothing can overtake it. */
+static __always_inline void keep_last(struct flow *flow, __u64 departure, __u64 now)
+{
+	flow->last = (departure > now ? departure + 1023 : now) >> 10;
+}
+
+/* The departure of a flow's last packet; 0 where that is so long ago that its 32 bits might look like a time to come. */
+static __always_inline __u64 last_of(struct flow *flow, __u64 fair, __u64 now)
+{
+	__u32 unit = now >> 10;
+	__u64 known = is_zero(positive(now - fair) >> LAST_KNOWN_SHIFT) | !fair;
+
+	return (now + ((__s64)(__s32)(flow->last - unit)) * 1024) & -known;
 }
 
 /* The number of the lowest bit that is set in four bits. */
@@ -389,7 +392,7 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 	departure += positive(slot - departure) & -(__u64)(end > reach);
 	charge(&clock->next_ns, packet->earliest, cost, locked);
 
-	departure = later(departure, last_of(flow, now));
+	departure = later(departure, last_of(flow, fair, now));
 	keep_last(flow, departure, now);
 	clock->latest_ns = later(read64(&clock->latest_ns), departure);
 	verdict.departure = departure;
