@@ -24,6 +24,10 @@
 #define TICKS 64   /* slots of the wheel on which active flows are counted; a power of two */
 #define RETRIES 4
 
+#define TURN_BITS 52
+#define TURN_UNIT_SHIFT 6
+#define TURN_UNIT (1 << TURN_UNIT_SHIFT)
+#define MAX_SHARERS 4095
 #define LAST_KNOWN_SHIFT 40 /* 18 minutes; half of what a flow's last departure can tell */
 
 /* A departure time that the socket asked for (TCP pacing, SO_TXTIME) is believed up to this far ahead. */
@@ -40,11 +44,11 @@ struct clock {
 	struct bpf_spin_lock lock; /* used before Linux 5.12, which brought 64-bit compare-and-swap */
 	__u64 stranger_ns; /* the last departure of a packet whose flow had no place */
 	__u64 counted;     /* what an uplink counts of it: see count_claim() */
-	__u64 latest_ns;   /* the last departure of all */
+	__u64 latest_ns;   /* the last turn of all packets', by their flows' clocks */
 };
 
 struct flow {
-	__u64 fair_ns; /* when all that the flow has sent would have left at its share of the limit */
+	__u64 turn;    /* when all that the flow has sent would have left at its share of the limit; see turn_of() */
 	__u32 tag;     /* whose it is: the attachment's index, and what the place does not say of the hash */
 	__u32 last;    /* the departure of its last packet in units of 1024 ns, which the next one must not overtake */
 };
@@ -251,6 +255,25 @@ static __always_inline __u32 is_zero(__u32 value)
 	return (wide - 1) >> 63;
 }
 
+/*
+ * A flow's clock, in one word so that CPUs race for all of it: the time, in units of 64 ns, and in the upper 12 bits
+ * among how many flows it was computed. No clock has none.
+ */
+static __always_inline __u64 turn_of(__u64 time, __u64 flows)
+{
+	return earlier(flows, MAX_SHARERS) << TURN_BITS | time >> TURN_UNIT_SHIFT;
+}
+
+static __always_inline __u64 time_of(__u64 turn)
+{
+	return (turn & ((1ULL << TURN_BITS) - 1)) << TURN_UNIT_SHIFT;
+}
+
+static __always_inline __u64 sharers_of(__u64 turn)
+{
+	return turn >> TURN_BITS;
+}
+
 /* Keeps a departure: one to come is rounded up, so that nothing can overtake it. */
 static __always_inline void keep_last(struct flow *flow, __u64 departure, __u64 now)
 {
@@ -258,10 +281,10 @@ static __always_inline void keep_last(struct flow *flow, __u64 departure, __u64 
 }
 
 /* The departure of a flow's last packet; 0 where that is so long ago that its 32 bits might look like a time to come. */
-static __always_inline __u64 last_of(struct flow *flow, __u64 fair, __u64 now)
+static __always_inline __u64 last_of(struct flow *flow, __u64 turn, __u64 now)
 {
 	__u32 unit = now >> 10;
-	__u64 known = is_zero(positive(now - fair) >> LAST_KNOWN_SHIFT) | !fair;
+	__u64 known = is_zero(positive(now - time_of(turn)) >> LAST_KNOWN_SHIFT) | is_zero(sharers_of(turn));
 
 	return (now + ((__s64)(__s32)(flow->last - unit)) * 1024) & -known;
 }
@@ -293,7 +316,7 @@ static __always_inline struct flow *find_flow(struct __sk_buff *skb, __u32 index
 		return &set->ways[lowest_bit(ours)];
 #pragma unroll
 	for (int i = 0; i < WAYS; i++)
-		over |= (__u32)((set->ways[i].fair_ns - now - 1) >> 63) << i;
+		over |= (__u32)((time_of(set->ways[i].turn) - now - 1) >> 63) << i;
 	if (!over)
 		return 0;
 	flow = &set->ways[lowest_bit(over)];
@@ -303,7 +326,7 @@ static __always_inline struct flow *find_flow(struct __sk_buff *skb, __u32 index
 	else if (__sync_val_compare_and_swap(&flow->tag, old, tag) != old)
 		return 0;
 	/* Not counted on the wheel, even if the flow that had the place is, perhaps on another's wheel. */
-	flow->fair_ns = 0;
+	flow->turn = 0;
 	keep_last(flow, read64(&clock->stranger_ns), now);
 	return flow;
 }
@@ -324,9 +347,9 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 {
 	__u64 now = packet->now, cost = packet->cost, tick = now >> limit->tick_shift;
 	__u64 slot = later(read64(&clock->next_ns), packet->earliest);
-	__u64 fair, start, credit, end, departure, wait, longest, active, latest, until, reach;
+	__u64 turn, fair, lead, start, credit, own, end, departure, wait, longest, active, latest, near, floor, reach, next;
 	struct verdict verdict = {};
-	int counted;
+	int counted, quiet;
 
 	if (!flow) {
 		/* More flows are under way than there are places: those that have none stand in one queue. */
@@ -339,13 +362,22 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 	}
 
 	turn_wheel(clock, tick, limit->tick_shift, locked);
-	fair = read64(&flow->fair_ns);
+	turn = read64(&flow->turn);
+	fair = time_of(turn);
 	/* A flow that is new has no clock yet, which the first tick since the machine's start would take for one that runs. */
-	counted = (fair != 0) & (fair >> limit->tick_shift >= tick);
+	counted = (sharers_of(turn) != 0) & (fair >> limit->tick_shift >= tick);
 	active = clock->active > 0 ? clock->active : 0;
 	if (!counted || !active)
 		active++;
 	verdict.share_ns = cost * active;
+	latest = read64(&clock->latest_ns);
+	own = now;
+	/*
+	 * What the flow has queued takes as many turns as it did, and they are longer where more flows take them: so it pays
+	 * itself for what it booked while there were fewer. All that came before it is the longest that it waits.
+	 */
+	lead = positive(fair - now);
+	start = fair - lead + earlier(lead * active / later(sharers_of(turn), 1), later(lead, positive(slot - now)));
 
 	if (slot > now) {
 		/*
@@ -354,57 +386,66 @@ static __always_inline struct verdict schedule(struct clock *clock, struct flow 
 		 * so that it passes in front of what waits.
 		 */
 		credit = packet->quantum * active;
-		start = later(fair, now > credit ? now - credit : 1);
+		start = later(start, now > credit ? now - credit : 1);
+		quiet = start <= now + credit;
 		/* It need not wait any longer than for all that came before it: the wire is not idle while packets wait. */
 		departure = earlier(later(start + verdict.share_ns - cost, now), slot);
-		/* Two packets are nobody's queue, however slow the flow's turns are. */
-		wait = start > now ? start - now : 0;
-		longest = later(limit->horizon_ns, 2 * verdict.share_ns);
 		/*
-		 * Who would be the last of all cannot leave before the pod's clock says that all others have. Thus what passed
-		 * in front, and what was booked while there were fewer flows, is made up for.
+		 * Two packets are nobody's queue, however slow the flow's turns are; three are. More would keep many flows'
+		 * first packets for longer than TCP waits before it sends them again (TCP_RTO_MIN, 200 ms).
 		 */
-		latest = read64(&clock->latest_ns);
-		departure += (slot - departure) & -(__u64)(departure >= latest);
-		verdict.passed = departure == now;
+		wait = start > now ? start - now : 0;
+		longest = later(limit->horizon_ns, 3 * active * later(cost, 2 * packet->quantum) / 2);
+		/*
+		 * Whose turn is the last of all leaves when the pod's clock says that all others have; so does who is half a round
+		 * before it, where much would leave too early. Thus what passed in front, and what was booked while there were
+		 * fewer flows, is made up for.
+		 */
+		own = departure;
+		near = verdict.share_ns / 2 & -(__u64)(slot - own > limit->horizon_ns / 4);
+		departure += (slot - departure) & -(__u64)((own + near >= latest) & !quiet);
+		/* Nor do those that wait leave long before the clock says so, as they would when many flows join at once. */
+		floor = slot - 2 * limit->horizon_ns;
+		/* A quiet flow's small packet is no such one: it passes, though its turn ends a moment from now. */
+		verdict.passed = (departure == now) |
+			((positive(floor - departure) != 0) & quiet & (cost < 2 * packet->quantum));
 		if (verdict.passed && !may_pass(clock, packet, locked)) {
 			verdict.passed = 0;
-			departure = slot;
-			wait = slot - now;
-			longest = limit->horizon_ns;
+			if (departure == now) {
+				departure = slot;
+				wait = slot - now;
+				longest = limit->horizon_ns;
+			}
 		}
 		if (wait > longest)
 			return verdict;
 		/*
-		 * Nor do those that wait leave long before the pod's clock says so, as they would when many flows join at once.
 		 * So what leaves in any time is bounded however many flows there are, which is what the guard relies on:
 		 * packages/shaper/src/guard/guard.ts.
 		 */
-		departure += positive(slot - 2 * limit->horizon_ns - departure) & ((__u64)verdict.passed - 1);
+		departure += positive(floor - departure) & ((__u64)verdict.passed - 1);
 		end = earlier(start + verdict.share_ns, slot + cost + verdict.share_ns);
 	} else {
 		/* Nobody waits: nor does this packet, whatever its flow has had, and nobody minds what it takes. */
 		departure = now;
-		end = earlier(later(fair, now) + verdict.share_ns, later(slot + cost, now));
+		end = earlier(later(start, now) + verdict.share_ns, later(slot + cost, now));
 	}
 	/* Nor is the wheel endless: where turns are too far apart for it, the flows' packets leave in their order. */
 	reach = now + ((__u64)(TICKS - 2) << limit->tick_shift);
 	departure += positive(slot - departure) & -(__u64)(end > reach);
 	charge(&clock->next_ns, packet->earliest, cost, locked);
 
-	departure = later(departure, last_of(flow, fair, now));
+	departure = later(departure, last_of(flow, turn, now));
 	keep_last(flow, departure, now);
-	clock->latest_ns = later(read64(&clock->latest_ns), departure);
+	clock->latest_ns = later(latest, own);
 	verdict.departure = departure;
 	verdict.wait_ns = departure - now;
 
 	/* The place is the flow's at least until its last packet has left. */
 	end = later(end, departure);
-	end = earlier(end, reach);
-	/* A flow counts for as long as its clock is not behind the tick, in which the wheel would not find it. */
-	until = end >> limit->tick_shift;
-	if (end > fair && swap64(&flow->fair_ns, fair, end, locked) && until >= tick)
-		count_flow(clock, fair >> limit->tick_shift, until, counted, locked);
+	next = turn_of(earlier(end, reach) + TURN_UNIT - 1, active);
+	if (swap64(&flow->turn, turn, next, locked))
+		count_flow(clock, fair >> limit->tick_shift, time_of(next) >> limit->tick_shift, counted, locked);
 	return verdict;
 }
 
