@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Rtnetlink } from "@weir/netlink";
 import { test } from "uvu";
@@ -85,6 +86,21 @@ test("a limit is changed live by hand, without a connection noticing", () =>
       await running;
     }
     neverAhead(await traffic(limited, far, "tcp", load), 5_000_000);
+  }));
+
+test("steps of the wall clock change nothing of the shaping", () =>
+  withLab("l2", async (lab) => {
+    const [one, two] = lab.nodes;
+    const limited = await lab.addPod("limited", one, both);
+    const far = await lab.addPod("far", two);
+    for (const step of ["+1 hour", "-2 hours", "+1 hour"]) {
+      const sending = traffic(limited, far, "tcp", load);
+      await sleep(1000);
+      const { status, stderr } = spawnSync("date", ["--set", step], { encoding: "utf8" });
+      assert.is(status, 0, stderr);
+      neverAhead(await sending, LIMIT);
+    }
+    neverAhead(await traffic(limited, far, "tcp", load), LIMIT);
   }));
 
 test("status tells what was sent, and doctor that all is well", () =>
