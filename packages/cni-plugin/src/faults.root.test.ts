@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, w
 import { join } from "node:path";
 import { BpfMap } from "@weir/bpf-loader";
 import { checkRequirements, Shaper } from "@weir/shaper";
-import { FileLock, MountFlag, mount, mountBpffs, unmount } from "@weir/syscall";
+import { FileLock, MountFlag, mount, mountBpffs, NetworkNamespace, unmount } from "@weir/syscall";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Command } from "./cni/environment.js";
@@ -306,15 +306,25 @@ test("a later version's program: ADD is code 5 and names the remedy, CHECK says 
   }));
 
 test("a reboot, with records kept or wiped: the pod is added as if new, and what is gone is collected", () => {
-  for (const kept of [true, false]) {
+  for (const [kept, isAnother] of [
+    [true, true],
+    [true, false],
+    [false, false],
+  ]) {
     const before = new Pod(executables.folder, "pod", "ipvlan");
     call("ADD", before);
     call("ADD", before, "gone");
+    // What is open keeps its inode number from the namespace that comes after it; else that mostly gets the same.
+    using old = isAnother ? NetworkNamespace.open(before.netns) : undefined;
     before[Symbol.dispose]();
     unmount(bpffs);
     mountBpffs(bpffs);
     if (!kept) rmSync(stateDirectory, { recursive: true });
     withPod((pod, pristine) => {
+      if (old) {
+        using now = NetworkNamespace.open(pod.netns);
+        assert.is.not(now.identity.inode, old.identity.inode);
+      }
       call("ADD", pod);
       call("CHECK", pod);
       call("DEL", pod);

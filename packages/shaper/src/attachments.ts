@@ -8,7 +8,14 @@ import { succeed } from "./guard/guard.js";
 import { directions, equalLimits, type Limits } from "./limits.js";
 import { entryOf } from "./names.js";
 import type { NodeState } from "./node-state.js";
-import { findDevice, identityOf, type OpenDevice, openInside, openNamespace } from "./place.js";
+import {
+  findDevice,
+  identityOf,
+  type OpenDevice,
+  openInside,
+  openNamespace,
+  reopenNamespace,
+} from "./place.js";
 import type { AttachmentRecord } from "./records.js";
 import { findRoot } from "./root-qdisc.js";
 import { entryOwner } from "./slots.js";
@@ -157,10 +164,12 @@ export class Attachments {
     limits.spread(record);
   }
 
-  /** Finishes a change that was cut short. */
+  /** Finishes a change that was cut short, unless the namespace's path names another one now. */
   finish(record: AttachmentRecord): void {
     const { records, guard, enforcement } = this.#node;
-    using namespace = openNamespace(record.netns);
+    const namespace = reopenNamespace(record);
+    if (!namespace) return;
+    using _namespace = namespace;
     using rt = openInside(namespace);
     if (record.state === "changing") guard.pause(record);
     const link = rt.links.get(record.ifindex);
