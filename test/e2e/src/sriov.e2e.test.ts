@@ -1,17 +1,17 @@
-import { existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Rtnetlink } from "@weir/netlink";
 import { Shaper } from "@weir/shaper";
-import { NetworkNamespace } from "@weir/syscall";
 import { test as uvu } from "uvu";
 import * as assert from "uvu/assert";
-import { type Bandwidth, CniNetwork } from "./lab/cni.js";
+import { CniNetwork } from "./lab/cni.js";
 import { allowLargeBuffers } from "./lab/iperf.js";
+import { Lab, type Pod } from "./lab/lab.js";
 import { neverAhead, traffic } from "./lab/traffic.js";
 
 const LIMIT = 20_000_000;
-const CACHE = "/run/weir-e2e-sriov";
+const FOLDER = "/run/weir-e2e-sriov";
 const DEVICES = "/sys/class/net";
 
 /** The link-layer addresses of the machine's network cards, two by two joined by a wire: test/vm's option --nic. */
@@ -58,61 +58,23 @@ function onHost(place: string): { name: string; qdiscs: string[] } | undefined {
   );
 }
 
-/** A pod that gets a device of the machine's. */
-class DevicePod implements AsyncDisposable {
-  readonly name: string;
-  readonly netns: string;
-  readonly address: string;
-  readonly #network: CniNetwork;
-  readonly #attachment: { containerId: string; netns: string; name: string };
+/** The network of one pod, which gets a device of the machine's. */
+function deviceNetwork(number: number, device: { pciBusID: string } | { device: string }): CniNetwork {
+  const ipam = { type: "static", addresses: [{ address: `10.84.0.${number}/24` }] };
+  const plugins = [
+    { type: "host-device", ...device, ipam },
+    { type: "weir", capabilities: { bandwidth: true } },
+  ];
+  const conflist = { cniVersion: "1.0.0", name: `device-${number}`, plugins };
+  return new CniNetwork(conflist, { netns: "/proc/1/ns/net", cache: join(FOLDER, "results") });
+}
 
-  private constructor(name: string, number: number, device: { pciBusID: string } | { device: string }) {
-    this.name = name;
-    this.netns = `/run/netns/${name}`;
-    this.address = `10.84.0.${number}`;
-    const ipam = { type: "static", addresses: [{ address: `${this.address}/24` }] };
-    const plugins = [
-      { type: "host-device", ...device, ipam },
-      { type: "weir", capabilities: { bandwidth: true } },
-    ];
-    const conflist = { cniVersion: "1.0.0", name: `${name}-net`, plugins };
-    this.#network = new CniNetwork(conflist, { netns: "/proc/1/ns/net", cache: CACHE });
-    this.#attachment = { containerId: name, netns: this.netns, name };
-  }
-
-  static async create(
-    name: string,
-    number: number,
-    device: { pciBusID: string } | { device: string },
-    bandwidth?: Bandwidth,
-  ): Promise<DevicePod> {
-    const pod = new DevicePod(name, number, device);
-    NetworkNamespace.create(pod.netns).close();
-    try {
-      await pod.#network.add(pod.#attachment, bandwidth);
-    } catch (error) {
-      NetworkNamespace.remove(pod.netns);
-      throw error;
-    }
-    return pod;
-  }
-
-  /** Waits until its device has found its link, which takes a card seconds. */
-  async linked(): Promise<void> {
-    using rt = Rtnetlink.open({ netns: this.netns });
-    for (let tries = 0; rt.links.get("eth0").operState !== "up"; tries++) {
-      assert.ok(tries < 300, `${this.name} has no link`);
-      await sleep(100);
-    }
-  }
-
-  check(): Promise<void> {
-    return this.#network.check(this.#attachment);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#network.delete(this.#attachment);
-    NetworkNamespace.remove(this.netns);
+/** Waits until a pod's device has found its link, which takes a card seconds. */
+async function linked({ name, netns }: Pod): Promise<void> {
+  using rt = Rtnetlink.open({ netns });
+  for (let tries = 0; rt.links.get("eth0").operState !== "up"; tries++) {
+    assert.ok(tries < 300, `${name} has no link`);
+    await sleep(100);
   }
 }
 
@@ -122,26 +84,27 @@ test("a pod with a virtual function keeps to its limit on the wire and on the ca
   const [place, other] = functions.places as [string, string];
   const before = onHost(place);
   assert.ok(before, "the virtual function has no driver");
-  try {
+  {
+    await using lab = Lab.create({ mode: "l2", folder: FOLDER });
+    const [node] = lab.nodes;
     const both = { egressRate: LIMIT, ingressRate: LIMIT };
-    await using limited = await DevicePod.create("vf-limited", 1, { pciBusID: place }, both);
-    await using sibling = await DevicePod.create("vf-sibling", 2, { pciBusID: other });
-    await using far = await DevicePod.create("vf-far", 3, { device: oppositeOf(card!) });
-    await limited.check();
+    const limited = await lab.addPod("vf-limited", node, both, deviceNetwork(1, { pciBusID: place }));
+    const sibling = await lab.addPod("vf-sibling", node, undefined, deviceNetwork(2, { pciBusID: other }));
+    const opposite = deviceNetwork(3, { device: oppositeOf(card!) });
+    const far = await lab.addPod("vf-far", node, undefined, opposite);
+    await limited.network.check(limited);
     {
       using shaper = Shaper.open();
       const [record] = shaper.list();
       assert.equal(shaper.inspect(record!.id).problems, []);
     }
-    for (const pod of [limited, sibling, far]) await pod.linked();
+    for (const pod of [limited, sibling, far]) await linked(pod);
     const load = { seconds: 4, limit: LIMIT };
     for (const peer of [far, sibling]) {
       neverAhead(await traffic(limited, peer, "tcp", load), LIMIT);
       neverAhead(await traffic(peer, limited, "tcp", load), LIMIT);
       neverAhead(await traffic(limited, peer, "udp", load), LIMIT);
     }
-  } finally {
-    rmSync(CACHE, { recursive: true, force: true });
   }
   assert.equal(onHost(place), before);
   using shaper = Shaper.open();
