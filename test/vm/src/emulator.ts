@@ -13,9 +13,6 @@ export interface Emulator {
 
 const QEMU = "qemu-system-x86_64";
 
-/** Debian 12's release. */
-const OLDEST_HERE = 7;
-
 /** Where Debian 12 has a later QEMU than its own, built for its own libraries. */
 const BACKPORTS = "bookworm-backports";
 
@@ -23,12 +20,15 @@ const BACKPORTS = "bookworm-backports";
  * Gives this machine's QEMU where its release will do, else, unpacked into the cache, the one that Debian made for this
  * release later.
  *
- * @param oldest the oldest release that will do
+ * @param oldest the oldest release that will do; undefined where each does
  * @throws VmError MISSING_PROGRAM or DOWNLOAD_FAILED
  */
-export async function prepareEmulator(oldest: number, options: PrepareOptions = {}): Promise<Emulator> {
+export async function prepareEmulator(
+  oldest: number | undefined,
+  options: PrepareOptions = {},
+): Promise<Emulator> {
   const installed = { program: findProgram(QEMU), args: [], env: {} };
-  if (oldest <= OLDEST_HERE) return installed;
+  if (oldest === undefined) return installed;
   const { stdout } = await run(QEMU, ["--version"]);
   const [, release] = /version (\d+)\./.exec(stdout.toString()) ?? [];
   if (Number(release) >= oldest) return installed;

@@ -1,12 +1,20 @@
+/** A network card. */
+interface Model {
+  readonly device: string;
+  readonly drivers: readonly string[];
+  /** The release of QEMU that brought it, where any that weir runs on may lack it. */
+  readonly qemu?: number;
+}
+
 /** The network cards that a guest can be given, and what QEMU and Linux call them. */
 const models = {
   /** Paravirtual, with one queue. */
-  virtio: { device: "virtio-net-pci", drivers: ["virtio_net"], qemu: 7 },
+  virtio: { device: "virtio-net-pci", drivers: ["virtio_net"] },
   /** With as many transmit queues as there are processors, up to 8, as hardware has them: its root qdisc is mq. */
-  vmxnet3: { device: "vmxnet3", drivers: ["vmxnet3"], qemu: 7 },
+  vmxnet3: { device: "vmxnet3", drivers: ["vmxnet3"] },
   /** Intel's 82576, which has up to 7 virtual functions (SR-IOV). */
   igb: { device: "igb", drivers: ["igb", "igbvf"], qemu: 8 },
-} as const;
+} as const satisfies Record<string, Model>;
 
 /** A network card's model. */
 export type NicModel = keyof typeof models;
@@ -24,9 +32,10 @@ export function nicDrivers(nics: readonly NicModel[]): string[] {
   return [...new Set(nics.flatMap((model) => models[model].drivers))];
 }
 
-/** The oldest release of QEMU that has these cards. */
-export function oldestQemu(nics: readonly NicModel[]): number {
-  return Math.max(0, ...nics.map((model) => models[model].qemu));
+/** The oldest release of QEMU that has these cards; undefined where each has. */
+export function oldestQemu(nics: readonly NicModel[]): number | undefined {
+  const releases = nics.flatMap((model) => (models[model] as Model).qemu ?? []);
+  return releases.length > 0 ? Math.max(...releases) : undefined;
 }
 
 /**
