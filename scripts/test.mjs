@@ -44,9 +44,9 @@ const everything = [...packages, "test/objects/dist", "test/docs/dist", "test/de
  * alone has what some objects of Debian's packages want; the many tools, which take minutes there, run under the oldest
  * one besides this host's. The command lines, which no kernel makes different, and what sends traffic for minutes, run
  * under one of them. netlink and the objects run under this host's kernel and the oldest one, and 6.1, which lies between
- * the others, is left to the plugin and to whole pods. Races take more processors, under a kernel whose BPF can compare and swap
- * and under one whose cannot; network cards are moved into pods, and virtual functions of one, on machines that nothing else
- * needs them on.
+ * the others, is left to the plugin and to whole pods. Races take more processors, under a kernel whose BPF can compare
+ * and swap and under one whose cannot; network cards are moved into pods, and virtual functions of one, on machines that
+ * nothing else needs them on.
  */
 const DEFAULT_RUNS = [
   {
