@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { AgentProcess, bundle } from "./testing/agent-process.js";
+import { AgentProcess } from "./testing/agent-process.js";
 import { canShape } from "./testing/needs.js";
 import { NodeLab } from "./testing/node-lab.js";
 
@@ -20,7 +20,6 @@ const tests = suite<{ lab: NodeLab; agent: AgentProcess | undefined }>("an agent
 
 if (canShape()) {
   tests.before.each(async (state) => {
-    assert.ok(existsSync(bundle), "node packages/cni-plugin/scripts/bundle.mjs makes the executable");
     state.lab = await NodeLab.make();
     for (const name of names) {
       state.lab.makePod(name, weir);
@@ -41,18 +40,17 @@ if (canShape()) {
       const rate = `${10 + round}M`;
       const annotations = kind === 2 ? {} : { [egress]: rate, ...(kind === 1 ? { [ingress]: rate } : {}) };
       // Every other one is killed in its first pass, the others in a change.
-      const isRunning = round % 2 === 0;
-      if (isRunning) await start(state);
+      const running = round % 2 === 0 ? await start(state) : undefined;
       for (const name of names) lab.api.put(name, annotations);
-      if (!isRunning) state.agent = new AgentProcess(lab, PORT);
-      await until("it has begun", state.agent!, () => names.some((name) => isAs(lab, name, annotations)));
+      const first = running ?? launch(state);
+      await first.until("it has begun", () => names.some((name) => isAs(lab, name, annotations)));
       await sleep(Math.random() * 50);
-      await state.agent!.kill();
+      await first.kill();
       const cut = names.filter((name) => !isAs(lab, name, annotations)).length;
       console.log(`killed with ${cut} of ${PODS} changes to make`);
-      await start(state);
-      await until("all is finished", state.agent!, () => names.every((name) => isAs(lab, name, annotations)));
-      await state.agent!.kill();
+      const second = await start(state);
+      await second.until("all is finished", () => names.every((name) => isAs(lab, name, annotations)));
+      await second.kill();
     }
     const folder = join(lab.shaper.stateDirectory, "attachments");
     assert.equal(
@@ -64,14 +62,14 @@ if (canShape()) {
   tests("shapes on through a storm of restarts", async (state) => {
     const { lab } = state;
     for (let round = 0; round < ROUNDS; round++) {
-      state.agent = new AgentProcess(lab, PORT);
+      const agent = launch(state);
       await sleep(Math.random() * 2_000);
-      await state.agent.kill();
+      await agent.kill();
       for (const name of names) assert.is(lab.limits(name), "10000000 -");
     }
     lab.api.put("p0", { [egress]: "7M" });
-    await start(state);
-    await until("the change is made", state.agent!, () => lab.limits("p0") === "7000000 -");
+    const agent = await start(state);
+    await agent.until("the change is made", () => lab.limits("p0") === "7000000 -");
   });
 }
 
@@ -81,17 +79,15 @@ function isAs(lab: NodeLab, name: string, annotations: { [name: string]: string 
   return lab.limits(name) === (out === "-" && back === "-" ? "none" : `${out} ${back}`);
 }
 
-async function start(state: { lab: NodeLab; agent: AgentProcess | undefined }): Promise<void> {
-  const agent = new AgentProcess(state.lab, PORT);
-  state.agent = agent;
-  await until("it is ready", agent, () => agent.isReady());
+function launch(state: { lab: NodeLab; agent: AgentProcess | undefined }): AgentProcess {
+  state.agent = new AgentProcess(state.lab, PORT, "--no-serve");
+  return state.agent;
 }
 
-async function until(what: string, agent: AgentProcess, done: () => boolean | Promise<boolean>) {
-  for (let tries = 0; !(await done()); tries++) {
-    if (tries === 6_000) throw new Error(`waited in vain until ${what}\n${agent.log.slice(-3000)}`);
-    await sleep(10);
-  }
+async function start(state: { lab: NodeLab; agent: AgentProcess | undefined }): Promise<AgentProcess> {
+  const agent = launch(state);
+  await agent.ready();
+  return agent;
 }
 
 tests.run();

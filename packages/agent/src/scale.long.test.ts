@@ -1,15 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { AgentProcess } from "./testing/agent-process.js";
 import { canShape } from "./testing/needs.js";
 import { NodeLab } from "./testing/node-lab.js";
 
 // A full node: 250 pods of two interfaces each, and a list of 1,000 pods. What counts is memory and descriptors; times
 // are printed, and are of whatever machine this is.
 
-const bundle = fileURLToPath(new URL("../../cni-plugin/bundle/weir", import.meta.url));
 const PODS = Number(process.env.WEIR_SCALE_PODS ?? 250);
 const LISTED = 4 * PODS;
 const MIB = 150;
@@ -19,20 +17,19 @@ const weir = { type: "weir", capabilities: { bandwidth: true } };
 
 const status = (pid: number, field: string) =>
   Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-const tests = suite<{ lab: NodeLab; agent: ChildProcess | undefined }>("the agent of a full node");
+const tests = suite<{ lab: NodeLab; agent: AgentProcess | undefined }>("the agent of a full node");
 
 if (canShape()) {
   tests.before(async (state) => {
     state.lab = await NodeLab.make();
   });
   tests.after(async ({ lab, agent }) => {
-    agent?.kill("SIGKILL");
+    await agent?.kill();
     await lab.remove();
   });
 
   tests("has little memory and one descriptor for each pod", async (state) => {
     const { lab } = state;
-    assert.ok(existsSync(bundle), "node packages/cni-plugin/scripts/bundle.mjs makes the executable");
     const timed = async (what: string, work: () => Promise<unknown> | unknown) => {
       const since = performance.now();
       await work();
@@ -49,51 +46,19 @@ if (canShape()) {
     for (let index = PODS; index < LISTED; index++)
       lab.api.put(`p${index}`, {}, { status: { phase: "Running" } });
     lab.configure("hold: false");
-    let log = "";
-    const agent = spawn(
-      bundle,
-      [
-        ...["agent", "--node-name", "node-1", "--kubeconfig", `${lab.folder}/kubeconfig`],
-        ...["--config", lab.configFile, "--metrics-address", `127.0.0.1:${PORT}`],
-      ],
-      {
-        env: {
-          ...process.env,
-          WEIR_NODE: process.execPath,
-          WEIR_STATE_DIRECTORY: lab.shaper.stateDirectory,
-          WEIR_BPFFS: lab.shaper.bpffs,
-        },
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+    const agent = new AgentProcess(lab, PORT);
     state.agent = agent;
-    agent.stdout.on("data", (chunk) => {
-      log += chunk;
-    });
-    const pid = agent.pid ?? 0;
+    const { pid } = agent;
     const memory = (when: string) => {
       const [now, most] = ["VmRSS", "VmHWM"].map((field) => Math.round(status(pid, field) / 1024));
       console.log(`${when}: ${now} MiB, at most ${most} MiB`);
       return most ?? 0;
     };
-    const scrape = async () => {
-      const response = await fetch(`http://127.0.0.1:${PORT}/metrics`).catch(() => undefined);
-      return (await response?.text()) ?? "";
-    };
+    const scrape = async () => (await (await agent.get("/metrics"))?.text()) ?? "";
     const value = (text: string, name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
-    const until = async (what: string, done: () => Promise<boolean> | boolean) => {
-      for (let tries = 0; !(await done()); tries++) {
-        if (tries > 3000 || agent.exitCode !== null)
-          throw new Error(`${what} never came about\n${log.slice(-3000)}`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    };
-    await timed("the agent is ready", () =>
-      until("readiness", async () => {
-        const response = await fetch(`http://127.0.0.1:${PORT}/readyz`).catch(() => undefined);
-        return response?.status === 200;
-      }),
-    );
+    // Looking often would be a part of what is measured.
+    const until = (what: string, done: () => Promise<boolean> | boolean) => agent.until(what, done, 100);
+    await timed("the agent is ready", () => agent.ready());
     await until("all attachments", async () => value(await scrape(), "weir_attachments") === 2 * PODS);
     memory("after the start");
     let text = "";
@@ -128,9 +93,7 @@ if (canShape()) {
     assert.ok(status(pid, "Threads") < 20);
     const most = memory("after all of it");
     assert.ok(most <= MIB, `${most} MiB`);
-    agent.kill("SIGTERM");
-    await until("the end", () => agent.exitCode !== null).catch(() => {});
-    assert.is(agent.exitCode, 0);
+    assert.is(await agent.kill("SIGTERM"), 0);
     assert.is(lab.limits("p3"), "20000000 -");
   });
 }
