@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NetworkNamespace } from "@weir/syscall";
 
@@ -18,23 +18,71 @@ const PRELUDE_BYTES = 20_000;
 const TORN_SECONDS = 0.002;
 const READS = 5;
 
+/** More than the counters' text takes. */
+const MAX_TEXT = 16_384;
+
+/** The counters as the kernel wrote them at a time, in seconds: /proc/net/netstat and /proc/net/snmp. */
+interface Reading {
+  seconds: number;
+  texts: Buffer[];
+}
+
 /**
  * Counts what a pod's IP stack receives, as it was on the wire: behind everything that shapes, on either side, and
  * independent of it. The kernel counts bytes of merged packets (net/ipv4/ip_input.c); the headers that merging took
  * away are added again, since it also counts how many packets there were on the wire.
  */
 export class WireMeter implements Disposable {
-  readonly #namespace: NetworkNamespace;
+  readonly #files: readonly number[];
   readonly #headerBytes: number;
 
   /** @param headerBytes the IP and transport headers of one packet: 52 for TCP with timestamps, 28 for UDP */
   constructor(netns: string, headerBytes: number) {
-    this.#namespace = NetworkNamespace.open(netns);
+    using namespace = NetworkNamespace.open(netns);
+    // What is opened inside speaks of that namespace wherever it is read.
+    this.#files = namespace.run(() =>
+      ["netstat", "snmp"].map((name) => openSync(`/proc/thread-self/net/${name}`, "r")),
+    );
     this.#headerBytes = headerBytes;
   }
 
   read(): Sample {
-    const [seconds, netstat, snmp] = this.#atOneTime();
+    return this.#decode(this.#reading());
+  }
+
+  /**
+   * Samples until the signal is given: often until traffic begins, which dates its first second, then less often.
+   * From then on it decodes nothing before the end: what measures takes processor time from what is measured.
+   * @param begun called when traffic has begun
+   */
+  async sample(signal: AbortSignal, begun: () => void = () => {}): Promise<Sample[]> {
+    const first = this.read();
+    const samples = [first];
+    while (!signal.aborted && samples.at(-1)!.bytes - first.bytes <= PRELUDE_BYTES) {
+      await sleep(4);
+      samples.push(this.read());
+    }
+    if (!signal.aborted) begun();
+    const readings: Reading[] = [];
+    while (!signal.aborted) {
+      await sleep(40);
+      readings.push(this.#reading());
+    }
+    return [...samples, ...readings.map((reading) => this.#decode(reading))];
+  }
+
+  /** What the counters are at a time. A reader that lost its processor in between reads again. */
+  #reading(): Reading {
+    for (let tries = 1; ; tries++) {
+      const before = now();
+      const texts = this.#files.map(readFromStart);
+      const after = now();
+      if (after - before < TORN_SECONDS || tries === READS) return { seconds: (before + after) / 2, texts };
+    }
+  }
+
+  #decode({ seconds, texts }: Reading): Sample {
+    const [netstat = "", snmp = ""] = texts.map((text) => text.toString("latin1"));
     const extended = counters(netstat, "IpExt");
     const packets = ["InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"].reduce(
       (sum, name) => sum + (extended.get(name) ?? 0),
@@ -45,41 +93,20 @@ export class WireMeter implements Disposable {
     return { seconds, bytes };
   }
 
-  /** What the counters are at a time. A reader that lost its processor in between reads again. */
-  #atOneTime(): readonly [seconds: number, netstat: string, snmp: string] {
-    return this.#namespace.run(() => {
-      for (let tries = 1; ; tries++) {
-        const before = Number(process.hrtime.bigint()) / 1e9;
-        const netstat = readFileSync("/proc/thread-self/net/netstat", "latin1");
-        const snmp = readFileSync("/proc/thread-self/net/snmp", "latin1");
-        const after = Number(process.hrtime.bigint()) / 1e9;
-        if (after - before < TORN_SECONDS || tries === READS) return [(before + after) / 2, netstat, snmp];
-      }
-    });
-  }
-
-  /**
-   * Samples until the signal is given: often until traffic begins, which dates its first second, then less often.
-   * @param begun called when traffic has begun
-   */
-  async sample(signal: AbortSignal, begun: () => void = () => {}): Promise<Sample[]> {
-    const first = this.read();
-    const samples = [first];
-    let pause = 4;
-    while (!signal.aborted) {
-      await sleep(pause);
-      const sample = this.read();
-      samples.push(sample);
-      if (pause === 40 || sample.bytes - first.bytes <= PRELUDE_BYTES) continue;
-      pause = 40;
-      begun();
-    }
-    return samples;
-  }
-
   [Symbol.dispose](): void {
-    this.#namespace.close();
+    for (const file of this.#files) closeSync(file);
   }
+}
+
+/** The monotonic clock, in seconds, as other processes have it too. */
+const now = (): number => Number(process.hrtime.bigint()) / 1e9;
+
+/** The text of a file of /proc, which the kernel writes anew for whoever reads from its start. */
+function readFromStart(file: number): Buffer {
+  const buffer = Buffer.allocUnsafe(MAX_TEXT);
+  const length = readSync(file, buffer, 0, MAX_TEXT, 0);
+  if (length === MAX_TEXT) throw new Error(`the counters take more than ${MAX_TEXT} bytes`);
+  return buffer.subarray(0, length);
 }
 
 /** The counters of one of the lines of /proc/net/snmp or /proc/net/netstat, such as "Tcp". */
