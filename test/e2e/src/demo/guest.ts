@@ -1,11 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { allowLargeBuffers, IperfServer, iperf } from "../lab/iperf.js";
 import { type IpvlanMode, Lab, type Pod } from "../lab/lab.js";
 import { ping } from "../lab/ping.js";
-import { bitsEachSecond, WireMeter } from "../lab/wire-meter.js";
+import { bitsEachSecond, type Sample, WireMeter } from "../lab/wire-meter.js";
 import type { Report, Run } from "./report.js";
 
 /** How long each test runs, so that all of them take less than a minute. */
@@ -106,18 +107,23 @@ async function runTest(from: Pod, to: Pod, run: Test, limit: number): Promise<Ru
   const { protocol } = run;
   using meter = new WireMeter(to.netns, HEADER_BYTES[protocol]);
   const done = new AbortController();
-  const sampling = meter.sample(done.signal);
-  // Half a second more than is looked at, so that the last second is whole.
-  const [traffic, echoes] = await Promise.all([
-    iperf({
-      from,
-      to,
-      protocol,
-      seconds: SECONDS + 1,
-      ...(protocol === "udp" ? { bitsPerSecond: limit * 3 } : {}),
-    }),
-    ping({ from, to, seconds: SECONDS }),
-  ]);
+  let sampling: Promise<Sample[]> = Promise.resolve([]);
+  const begun = new Promise<void>((resolve) => {
+    sampling = meter.sample(done.signal, resolve);
+  });
+  // More than is looked at, so that the last second is whole.
+  const sending = iperf({
+    from,
+    to,
+    protocol,
+    seconds: SECONDS + 1,
+    ...(protocol === "udp" ? { bitsPerSecond: limit * 3 } : {}),
+  });
+  // Pings are of traffic under way; that they start takes an emulated processor's time, which the start of the traffic needs.
+  const pinging = Promise.race([begun, sending])
+    .then(() => sleep(500))
+    .then(() => ping({ from, to, seconds: SECONDS - 1 }));
+  const [traffic, echoes] = await Promise.all([sending, pinging]);
   done.abort();
   return {
     ...run,
