@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import {
   type Attachment,
   type Direction,
@@ -9,6 +8,7 @@ import {
   MIN_BITS_PER_SECOND,
 } from "@weir/shaper";
 import { field, isObject, type JsonObject } from "../json.js";
+import { isAddress } from "./address.js";
 import { namesRates, requestedLimits } from "./bandwidth.js";
 import type { NetworkConfiguration } from "./configuration.js";
 import type { CniEnvironment } from "./environment.js";
@@ -70,7 +70,7 @@ function addressesOf(result: JsonObject, ifname: string): string[] {
     const index = field(ip, "interface");
     const owner = Array.isArray(interfaces) && index !== undefined ? interfaces[Number(index)] : undefined;
     const isOther = isObject(owner) && field(owner, "name") !== ifname;
-    return typeof address === "string" && isIP(address.split("/", 1)[0]!) !== 0 && !isOther ? [address] : [];
+    return typeof address === "string" && isAddress(address.split("/", 1)[0]!) && !isOther ? [address] : [];
   });
 }
 

@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
 import { directions, MAX_HORIZON_MS, MAX_WEIGHT } from "@weir/shaper";
 import { field, isObject, type Json, type JsonObject } from "../json.js";
+import { isPrefix } from "./address.js";
 import { type NetworkConfiguration, show } from "./configuration.js";
 import { CniError, CniErrorCode } from "./errors.js";
 
@@ -133,13 +133,6 @@ function readPrefixes(source: JsonObject, name: string, path: string): string[] 
     if (typeof item === "string" && isPrefix(item)) return item;
     throw invalid(`${path}[${index}]`, item, 'a prefix such as "10.0.0.0/8" or "fd00::/8"');
   });
-}
-
-function isPrefix(text: string): boolean {
-  const [address = "", length = "", ...more] = text.split("/");
-  const family = isIP(address);
-  if (more.length > 0 || family === 0 || address.includes("%") || !/^\d{1,3}$/.test(length)) return false;
-  return Number(length) <= (family === 4 ? 32 : 128);
 }
 
 function invalid(name: string, value: Json | undefined, rule: string): CniError {
