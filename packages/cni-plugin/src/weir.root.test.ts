@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { checkRequirements, type Inspection, Shaper } from "@weir/shaper";
 import { mountBpffs, unmount } from "@weir/syscall";
 import { suite } from "uvu";
@@ -114,6 +114,28 @@ test("DEL works with the namespace gone and a configuration that is nonsense", (
   pod[Symbol.dispose]();
   succeeded(cni("DEL", pod, { cniVersion: "x", runtimeConfig: 5 }));
   assert.equal(statuses(), []);
+});
+
+test("ADD loads none of Node's own modules that take milliseconds", () => {
+  const [report, seen] = ["report.cjs", "modules"].map((name) => join(executables.folder, name)) as [
+    string,
+    string,
+  ];
+  writeFileSync(
+    report,
+    `process.on("exit", () => require("fs").writeFileSync(${JSON.stringify(seen)}, process.moduleLoadList.join("\\n")))`,
+  );
+  using pod = new Pod(executables.folder, "blue", "ipvlan");
+  const program = join(dirname(executables.launcher), "weir.cjs");
+  succeeded(cni("ADD", pod, limited(100_000_000), {}, [process.execPath, "--require", report, program]));
+  const loaded = readFileSync(seen, "utf8").split("\n");
+  assert.ok(loaded.includes("NativeModule fs"));
+  const slow = ["net", "stream", "perf_hooks", "child_process", "worker_threads", "crypto"];
+  assert.equal(
+    slow.filter((name) => loaded.includes(`NativeModule ${name}`)),
+    [],
+  );
+  succeeded(cni("DEL", pod, limited(100_000_000)));
 });
 
 test("one direction alone is shaped alone", () => {
