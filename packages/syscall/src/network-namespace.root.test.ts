@@ -35,6 +35,14 @@ test("a window runs inside the namespace and comes back", () => {
   assert.is(self(), home);
 });
 
+test("a child that the window waits for runs inside", () => {
+  using blue = NetworkNamespace.open(path);
+  const readlink = () =>
+    execFileSync("readlink", ["/proc/self/ns/net"], { encoding: "utf8", input: "" }).trim();
+  assert.is(blue.run(readlink), idOf(blue));
+  assert.is(readlink(), home);
+});
+
 test("a window comes back when the work throws", () => {
   using blue = NetworkNamespace.open(path);
   assert.throws(

@@ -133,7 +133,7 @@ export class NetworkNamespace implements Disposable {
    * Runs a synchronous function with the calling thread inside the namespace, and comes back whatever happens; where
    * coming back fails, the process is aborted rather than left in the wrong place. Sockets made inside stay inside.
    * @param work must do all its work before it returns: a promise, or any asynchronous operation, socket, worker or
-   *   child process started inside, ends in a TypeError
+   *   child process started inside, ends in a TypeError; a child that it waits for (spawnSync) runs in the namespace
    */
   run<T>(work: () => T): T {
     startThreadPool();
