@@ -3,8 +3,8 @@
 //   weir              a POSIX shell launcher, the CNI plugin's executable
 //   weir.cjs          the protocol: it answers VERSION, and loads what else is asked for
 //   plugin-HASH.js    the plugin's work, and all that it needs
-//   plugin-HASH.cache its functions as V8 compiled them, which saves ADD about 10 ms. V8 refuses it under another
-//                     version of Node.js than the one that ran this script, and compiles as usual.
+//   plugin-HASH.cache its functions as V8 compiled them, which saves ADD some 40 ms. V8 refuses it under another version
+//                     of Node.js than the one that ran this script, and compiles as usual; `weir install` makes its own.
 //   cli.cjs           the command line
 //   agent.cjs         the node agent, which the command line loads
 //   koffi.node        koffi's addon for this machine, which is loaded from beside the files above
@@ -28,7 +28,6 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { warmUp } from "./warm-up.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -38,6 +37,7 @@ if (!existsSync(join(dist, "main.js"))) {
   console.error(`${dist}/main.js is missing: run \`npx tsc -b packages/cni-plugin\` first`);
   process.exit(1);
 }
+const { makeCodeCache } = await import(join(dist, "cli/install/code-cache.js"));
 /** The SHA-256 of each file that the launcher needs, by name. */
 const hashes = {};
 /** Packages are found from where they are used: pnpm gives each package its own dependencies alone. */
@@ -205,7 +205,7 @@ place("LICENSES.txt", (path) => writeFileSync(path, licences()), 0o644);
 place("agent.cjs", (path) => writeFileSync(path, agent), 0o644);
 place("cli.cjs", (path) => writeFileSync(path, cli), 0o644);
 place(pluginFile, (path) => writeFileSync(path, source), 0o644);
-place(cacheFile, (path) => warmUp(join(folder, pluginFile), path), 0o644);
+place(cacheFile, (path) => writeFileSync(path, codeCache(join(folder, pluginFile)).data), 0o644);
 place("weir.cjs", (path) => writeFileSync(path, main), 0o644);
 const buildId = buildHash();
 place("manifest.json", (path) => writeFileSync(path, manifest(buildId)), 0o644);
@@ -237,6 +237,11 @@ function version() {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 }
 
+/** What a plugin's file compiles to, as far as this machine can run it. */
+function codeCache(file) {
+  return makeCodeCache(file, process.execPath);
+}
+
 /** As the protocol's file runs it. */
 function wrapped(code) {
   return `(function(exports,require,module,__filename,__dirname){${code}\n})`;
@@ -248,7 +253,7 @@ function findTouched(trial) {
   try {
     place("koffi.node", (path) => copyFileSync(addonFile(), path), 0o755);
     writeFileSync(file, trial);
-    return new Set(warmUp(file));
+    return new Set(codeCache(file).touched);
   } finally {
     rmSync(file, { force: true });
   }

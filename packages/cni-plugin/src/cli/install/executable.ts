@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -15,6 +14,8 @@ import {
 import { basename, dirname, join } from "node:path";
 import { CommandError } from "../errors.js";
 import { notWritten, replaceFile, syncFolder } from "./atomic-file.js";
+import { compile, isCodeCache, isCompiled } from "./compile.js";
+import { damagedFiles, hashOf, isFile, MANIFEST, type Manifest, readManifest } from "./manifest.js";
 
 /** The executable's name in the folder of CNI plugins. */
 const NAME = "weir";
@@ -22,13 +23,6 @@ const NAME = "weir";
 const MARKS = ["# The executable `weir`.", "NODE_SEA_BLOB"];
 const FOLDER = /^weir-[0-9a-f]{12}\.d$/;
 const HOUR_MS = 3_600_000;
-
-/** What scripts/bundle.mjs writes beside the files that it makes. */
-interface Manifest {
-  readonly build: string;
-  /** SHA-256 of each file, by name. */
-  readonly files: { readonly [name: string]: string };
-}
 
 /** The executable as it can be copied: a launcher with its folder of files, or one file that has all inside. */
 export interface Source {
@@ -43,6 +37,8 @@ export interface CopyReport {
   readonly path: string;
   readonly build?: string;
   readonly changed: boolean;
+  /** Why its code could not be compiled on this node, so that it has the code cache of its build. */
+  readonly notCompiled?: string;
 }
 
 /** The executable that runs now. @throws CommandError where it is not one that can be copied */
@@ -50,7 +46,7 @@ export async function ownSource(): Promise<Source> {
   if (await isSingleFile()) {
     const folder = dirname(realpathSync(process.execPath));
     // Beside it is the launcher, which need not start it where a server answers.
-    return existsSync(join(folder, "manifest.json")) ? bundleAt(folder) : { launcher: process.execPath };
+    return existsSync(join(folder, MANIFEST)) ? bundleAt(folder) : { launcher: process.execPath };
   }
   return bundleAt(dirname(realpathSync(process.argv[1]!)));
 }
@@ -58,19 +54,16 @@ export async function ownSource(): Promise<Source> {
 /** The executable in a folder that scripts/bundle.mjs made. @throws CommandError where it is none */
 export function bundleAt(folder: string): Source {
   const launcher = join(folder, NAME);
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
-  } catch {
+  const manifest = readManifest(folder);
+  if (!manifest) {
     throw new CommandError(
       `${folder} does not hold the built executable`,
       "Only that can be copied: `npm run build-plugin` makes it, in packages/cni-plugin/bundle.",
     );
   }
-  for (const [name, hash] of Object.entries(manifest.files)) {
-    if (hashOf(join(folder, name)) === hash) continue;
-    throw new CommandError(`${join(folder, name)} is damaged or missing`, "Fetch or build weir again.");
-  }
+  const [damaged] = damagedFiles(folder, manifest);
+  if (damaged)
+    throw new CommandError(`${join(folder, damaged)} is damaged or missing`, "Fetch or build weir again.");
   return { launcher, bundle: { folder, manifest } };
 }
 
@@ -79,7 +72,9 @@ export function isCurrent(source: Source, binDir: string): boolean {
   const { launcher, bundle } = source;
   const target = join(binDir, NAME);
   if (!isFile(target) || hashOf(target) !== hashOf(launcher)) return false;
-  return !bundle || isComplete(join(binDir, folderName(bundle.manifest)), bundle.manifest);
+  if (!bundle) return true;
+  const folder = join(binDir, folderName(bundle.manifest));
+  return isComplete(folder, bundle.manifest) && isCompiled(folder);
 }
 
 /** Throws CommandError where the place is taken by another program of the same name. */
@@ -105,15 +100,22 @@ export function copyExecutable(source: Source, binDir: string): CopyReport {
   } catch (error) {
     throw notWritten(binDir, error);
   }
-  if (bundle) {
-    const before = currentFolder(path);
-    copyFolder(bundle.folder, bundle.manifest, launcher, binDir);
+  if (!bundle) {
     replaceFile(path, readFileSync(launcher), { mode: 0o755 });
-    removeOthers(binDir, [folderName(bundle.manifest), before]);
-  } else {
-    replaceFile(path, readFileSync(launcher), { mode: 0o755 });
+    return { ...report, changed: true };
   }
-  return { ...report, changed: true };
+  const folder = folderName(bundle.manifest);
+  const copied = copyFolder(bundle.folder, bundle.manifest, launcher, binDir);
+  const isNew = copied || !isFile(path) || hashOf(path) !== hashOf(launcher);
+  const notCompiled = isCompiled(join(binDir, folder)) ? undefined : compile(join(binDir, folder));
+  if (isNew) {
+    const before = currentFolder(path);
+    replaceFile(path, readFileSync(launcher), { mode: 0o755 });
+    removeOthers(binDir, [folder, before]);
+  }
+  return notCompiled === undefined
+    ? { ...report, changed: true }
+    : { ...report, changed: isNew, notCompiled };
 }
 
 /** What of weir's is in a folder of plugins, in the order in which to remove it. */
@@ -134,15 +136,22 @@ export function removeFiles(paths: readonly string[]): void {
   }
 }
 
-function copyFolder(from: string, manifest: Manifest, launcher: string, binDir: string): void {
+/** Copies the launcher's files into a folder of their own; false where they are there already. */
+function copyFolder(from: string, manifest: Manifest, launcher: string, binDir: string): boolean {
   const name = folderName(manifest);
   const target = join(binDir, name);
-  if (isComplete(target, manifest)) return;
+  if (isComplete(target, manifest)) return false;
+  const damaged = damagedFiles(target, manifest);
+  if (damaged.every(isCodeCache)) {
+    for (const file of [...damaged, MANIFEST])
+      replaceFile(join(target, file), readFileSync(join(from, file)), { mode: 0o644 });
+    return true;
+  }
   const draft = join(binDir, `.${name}.weir-${process.pid}`);
   try {
     mkdirSync(draft, { mode: 0o755 });
     copyFileSync(launcher, join(draft, NAME));
-    for (const file of ["manifest.json", ...Object.keys(manifest.files)]) {
+    for (const file of [MANIFEST, ...Object.keys(manifest.files)]) {
       copyFileSync(join(from, file), join(draft, file));
     }
     // A Node.js that came with weir.
@@ -155,6 +164,7 @@ function copyFolder(from: string, manifest: Manifest, launcher: string, binDir: 
     // One that is damaged; it is of no use to anybody.
     rmSync(target, { recursive: true, force: true });
     renameSync(draft, target);
+    return true;
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     throw notWritten(target, error);
@@ -178,17 +188,19 @@ function currentFolder(path: string): string | undefined {
 
 function folders(binDir: string): string[] {
   if (!existsSync(binDir)) return [];
-  return readdirSync(binDir).filter(
-    (name) => FOLDER.test(name) && existsSync(join(binDir, name, "manifest.json")),
-  );
+  return readdirSync(binDir).filter((name) => FOLDER.test(name) && existsSync(join(binDir, name, MANIFEST)));
 }
 
 function folderName({ build }: Manifest): string {
   return `weir-${build}.d`;
 }
 
-function isComplete(folder: string, { files }: Manifest): boolean {
-  return Object.entries(files).every(([name, hash]) => hashOf(join(folder, name)) === hash);
+/** Whether a folder has all that a manifest names; the code cache may be another, since it is made where weir is installed. */
+function isComplete(folder: string, manifest: Manifest): boolean {
+  const built = damagedFiles(folder, manifest);
+  if (built.length === 0) return true;
+  const own = readManifest(folder);
+  return built.every(isCodeCache) && own !== undefined && damagedFiles(folder, own).length === 0;
 }
 
 function isOurs(path: string): boolean {
@@ -199,14 +211,6 @@ function isOurs(path: string): boolean {
     // A link to what is gone, from an installation by hand.
     return basename(path) === NAME && lstatSync(path).isSymbolicLink();
   }
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
-function hashOf(path: string): string | undefined {
-  return isFile(path) ? createHash("sha256").update(readFileSync(path)).digest("hex") : undefined;
 }
 
 /** Whether this process is Node's single-executable format, with weir inside: Node 20.12. */

@@ -1,12 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { Script } from "node:vm";
+import { checkRequirements } from "@weir/shaper";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Executables } from "../../testing/executables.js";
 
 const executables = new Executables();
-const test = suite("installing where files cannot be written");
+const test = suite("installing as root");
 const bin = join(executables.folder, "bin");
 const conf = join(executables.folder, "net.d");
 const file = join(conf, "10-pods.conflist");
@@ -65,6 +68,57 @@ test("where a conflist is mounted by itself, it and the others are left as they 
     assert.is(readFileSync(file, "utf8"), text);
   } finally {
     execFileSync("umount", [file]);
+  }
+});
+
+// Where the kernel cannot shape, there is nothing to compile for it (install.test.ts).
+const missing = checkRequirements().filter(({ ok, required, name }) => required && !ok && name !== "bpffs");
+const skipped = missing.length > 0 && !process.env.WEIR_VM;
+
+(skipped ? test.skip : test)("its code is compiled on the node, once for each version of Node.js", () => {
+  const report = (): { changed: boolean } => {
+    const { status, stdout, stderr } = install("--json");
+    assert.is(status, 0, stderr);
+    return JSON.parse(stdout).executable;
+  };
+  const traces = () => [
+    readFileSync("/proc/self/mountinfo", "utf8"),
+    readFileSync("/proc/net/dev", "utf8").match(/^ *\S+:/gm),
+    readdirSync(tmpdir()).filter((name) => /^weir-(code|install)/.test(name)),
+  ];
+  const before = traces();
+  for (const name of readdirSync(bin)) rmSync(join(bin, name), { recursive: true });
+  assert.is(report().changed, true);
+  assert.equal(traces(), before);
+
+  const folder = join(bin, readdirSync(bin).find((name) => name.endsWith(".d"))!);
+  const manifest = join(folder, "manifest.json");
+  const read = () => JSON.parse(readFileSync(manifest, "utf8"));
+  const [plugin, cache] = ["js", "cache"].map((end) =>
+    join(folder, readdirSync(folder).find((name) => name.startsWith("plugin-") && name.endsWith(end))!),
+  );
+  const check = () => {
+    assert.is(read().compiledFor, process.version);
+    const cachedData = readFileSync(cache!);
+    assert.is(new Script(readFileSync(plugin!, "latin1"), { cachedData }).cachedDataRejected, false);
+  };
+  check();
+  // Where the build's kernel could not shape, its cache has less.
+  const built = statSync(join(executables.launcher, "..", basename(cache!))).size;
+  assert.ok(statSync(cache!).size >= built);
+  assert.is(report().changed, false);
+
+  const { ino } = statSync(folder);
+  for (const spoil of [
+    // As after another Node.js was installed on the node.
+    () => writeFileSync(manifest, JSON.stringify({ ...read(), compiledFor: "v18.0.0" })),
+    () => writeFileSync(cache!, "damaged"),
+  ]) {
+    spoil();
+    assert.is(report().changed, true);
+    check();
+    // The plugin may be in use meanwhile.
+    assert.is(statSync(folder).ino, ino);
   }
 });
 

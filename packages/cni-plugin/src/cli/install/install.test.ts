@@ -203,6 +203,34 @@ test("a damaged installation is repaired, and a link from one by hand is replace
   assert.match(executables.run([join(node.bin, "weir")], { args: ["--version"] }).stdout, /^\d/);
 });
 
+test("where its code cannot be compiled, it is installed with the code cache of its build, and says why", () => {
+  const node = new Node();
+  const env = { PATH: "/nonexistent", WEIR_NODE: process.execPath };
+  const install = () =>
+    executables.run([executables.launcher], {
+      args: ["install", "--bin-dir", node.bin, "--conf-dir", node.conf, "--json"],
+      env,
+    });
+  for (const changed of [true, false]) {
+    const outcome = install();
+    succeeded(outcome);
+    const { executable } = JSON.parse(outcome.stdout);
+    assert.is(executable.changed, changed);
+    assert.match(executable.notCompiled, /`unshare .*` failed: /);
+  }
+  const folder = join(node.bin, readdirSync(node.bin).find((name) => name.endsWith(".d"))!);
+  const manifest = readFileSync(join(folder, "manifest.json"));
+  const built = dirname(executables.launcher);
+  assert.equal(manifest, readFileSync(join(built, "manifest.json")));
+  const cache = readdirSync(folder).find((name) => name.endsWith(".cache"))!;
+  // A damaged one is replaced without touching what runs.
+  const { ino } = statSync(folder);
+  writeFileSync(join(folder, cache), "damaged");
+  assert.is(JSON.parse(install().stdout).executable.changed, true);
+  assert.is(statSync(folder).ino, ino);
+  assert.equal(readFileSync(join(folder, cache)), readFileSync(join(built, cache)));
+});
+
 test("while one version takes another's place there is no moment without the plugin", async () => {
   const node = new Node();
   const builds = [executables.launcher, otherBuild("abc1"), otherBuild("abc2")];

@@ -41,7 +41,7 @@ export async function install(given: InstallOptions, { terminal, json }: Context
   refuseForeign(binDir);
   const changes = chosenConflists(given).map(planAdding);
   const report = dryRun
-    ? { path: `${binDir}/weir`, changed: !isCurrent(source, binDir) }
+    ? { path: `${binDir}/weir`, changed: !isCurrent(source, binDir), notCompiled: undefined }
     : copyExecutable(source, binDir);
   const pending = changes.filter(isChange);
   if (!dryRun)
@@ -57,6 +57,7 @@ export async function install(given: InstallOptions, { terminal, json }: Context
   }
   const would = dryRun ? "would be " : "";
   terminal.print(`${report.path}: ${report.changed ? `${would}installed` : "is this version already"}`);
+  if (report.notCompiled) terminal.print(style.yellow(notCompiled(report.notCompiled)));
   for (const change of changes) {
     const { file, network } = change.conflist;
     if (!isChange(change)) terminal.print(`${file}: network ${network} has weir already`);
@@ -178,6 +179,10 @@ function diff({ conflist: { file, text: before }, text }: ConflistChange, { styl
     .map((line) => (/^\+/.test(line) ? style.green(line) : /^-/.test(line) ? style.red(line) : line))
     .join("\n")
     .trimEnd();
+}
+
+function notCompiled(reason: string): string {
+  return `Its code is not compiled for this node, so that a call that no server answers takes longer. The trial for it failed: ${reason}`;
 }
 
 function noNetwork(confDir: string, networks: readonly string[]): string {
