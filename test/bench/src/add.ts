@@ -14,9 +14,11 @@ const ROUNDS = Number(process.argv[2] ?? 15);
 const CROWDS = [10, 1000];
 
 const RATE = 100_000_000;
-const weir = fileURLToPath(new URL("../../../packages/cni-plugin/bundle/weir", import.meta.url));
+const built = fileURLToPath(new URL("../../../packages/cni-plugin/bundle/weir", import.meta.url));
 const bandwidth = "/usr/lib/cni/bandwidth";
 const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
+/** As it is installed on a node, in memory. */
+const weir = join(folder, "bin/weir");
 const netns = join(folder, "pod");
 const empty = join(folder, "empty.cjs");
 
@@ -99,6 +101,7 @@ const alone = { WEIR_STATE_DIRECTORY: join(folder, "alone") };
 async function main(): Promise<void> {
   writeFileSync(empty, "");
   if (!isBpffs("/sys/fs/bpf")) mountBpffs("/sys/fs/bpf");
+  timed([built, "install", "--bin-dir", join(folder, "bin"), "--conf-dir", folder]);
   const contestants: Record<string, () => number> = {
     "node empty.cjs": () => timed([process.execPath, empty]),
     "weir VERSION": () => plugin("VERSION", weir, { cniVersion: "1.0.0" }),
