@@ -91,11 +91,20 @@ function checkMount(bpffs: string): void {
 const caller = `
   const { readFileSync, writeFileSync } = require("node:fs");
   const { dirname } = require("node:path");
+  const { setFlagsFromString } = require("node:v8");
   const [, filename, calls, cache] = process.argv;
+  // What its compiler to machine code is at in the background, V8 notes in the cache: no two would be the same.
+  setFlagsFromString("--no-sparkplug");
   globalThis.touched = new Set();
   // The name is part of the cache, which is to be the same wherever it is made.
   const script = new (require("node:vm").Script)(readFileSync(filename, "latin1"), { filename: "weir-plugin.js" });
-  if (cache) process.on("exit", () => writeFileSync(cache, script.createCachedData()));
+  if (cache) {
+    process.on("exit", () => {
+      // V8 refuses a cache that was made with other options.
+      setFlagsFromString("--sparkplug");
+      writeFileSync(cache, script.createCachedData());
+    });
+  }
   const plugin = { exports: {} };
   script.runInThisContext()(plugin.exports, require, plugin, filename, dirname(filename));
   let failure;
