@@ -77,10 +77,13 @@ function tc(namespace: NetworkNamespace, options: string[], commands: readonly s
   }
 }
 
-/** What tc(8) says, without what passes with the time and what the kernel numbers anew. */
+/**
+ * What tc(8) says, without what passes with the time and what the kernel numbers anew. Of an action made within
+ * the clock tick in which it is read, tc has no times to print, nor the spaces before them.
+ */
 const timeless = (text: string) =>
   text
-    .replace(/(installed|used|firstused|expires|last_used|first_used) \d+ sec/g, "")
+    .replace(/ *(installed|used|firstused|expires|last_used|first_used) \d+ sec/g, "")
     .replace(/\b(qdisc \w+) [89a-f]\w{3}:/g, "$1 auto:")
     .replace(/\b(id|load_time) \d+/g, "$1 N")
     .replace(/\d+b\/\d+ limit/g, "b limit");
