@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isCompiled } from "./compile.js";
 import { checkServable, ENTRY, hasWeir } from "./conflist.js";
 import { scanConflists } from "./conflist-files.js";
+import { runningFolder } from "./executable.js";
 
 /** Something about the installation of the plugin. */
 export interface Finding {
@@ -31,6 +33,14 @@ export function inspectInstallation({ binDir, confDir }: { binDir: string; confD
       fault: existsSync(binDir),
       message: `${executable} is missing, but ${ours[0]!.file} has weir in its chain: no pod of that network can start`,
       remedy: "weir install, or weir uninstall",
+    });
+  }
+  const folder = runningFolder(binDir);
+  if (folder !== undefined && !isCompiled(folder)) {
+    findings.push({
+      fault: false,
+      message: `${executable} is not compiled for Node.js ${process.version}, so that an ADD that no server answers takes some 40 ms longer`,
+      remedy: "weir install",
     });
   }
   for (const conflist of ours) {

@@ -118,6 +118,14 @@ export function copyExecutable(source: Source, binDir: string): CopyReport {
     : { ...report, changed: isNew, notCompiled };
 }
 
+/** The installed files that this process runs; undefined where it is not what is installed in that folder of plugins. */
+export function runningFolder(binDir: string): string | undefined {
+  const folder = dirname(realpathSync(process.argv[1] ?? process.execPath));
+  const installed =
+    FOLDER.test(basename(folder)) && existsSync(binDir) && dirname(folder) === realpathSync(binDir);
+  return installed ? folder : undefined;
+}
+
 /** What of weir's is in a folder of plugins, in the order in which to remove it. */
 export function installedFiles(binDir: string): string[] {
   const path = join(binDir, NAME);
